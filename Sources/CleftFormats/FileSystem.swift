@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+
+/// Reading whole files, and writing them so that nobody ever sees half of one.
+public enum FileSystem {
+  /// Reads a file.
+  ///
+  /// - Throws: `FormatError.missing` if there is none, `.system` if it cannot be read.
+  public static func read(_ path: String) throws(FormatError) -> Data {
+    guard exists(path) else {
+      throw .missing(Problem(path, found: "no such file", hint: "Check the path."))
+    }
+    do {
+      return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
+    } catch {
+      throw .system(Problem(path, found: "cannot be read (\(reason(error)))", hint: "Check the permissions."))
+    }
+  }
+
+  /// Writes a file beside its place and renames it, after the disk has it.
+  ///
+  /// - Throws: `FormatError.system`; the old file, if any, is then still there.
+  public static func write(_ data: Data, to path: String) throws(FormatError) {
+    try write(to: path) { handle in
+      try handle.write(contentsOf: data)
+    }
+  }
+
+  /// Writes a file piece by piece, beside its place, and renames it when all pieces are on disk.
+  public static func write(to path: String, _ body: (FileHandle) throws -> Void) throws(FormatError) {
+    let partial = path + ".partial"
+    let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw writeError(path, errno) }
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
+    do {
+      try body(handle)
+    } catch {
+      close(descriptor)
+      unlink(partial)
+      throw .system(
+        Problem(path, found: "cannot be written (\(reason(error)))", hint: "Free space or choose another folder."))
+    }
+    guard fsync(descriptor) == 0 else {
+      let code = errno
+      close(descriptor)
+      unlink(partial)
+      throw writeError(path, code)
+    }
+    close(descriptor)
+    guard rename(partial, path) == 0 else {
+      let code = errno
+      unlink(partial)
+      throw writeError(path, code)
+    }
+  }
+
+  /// Makes a folder and those above it.
+  public static func makeFolder(_ path: String) throws(FormatError) {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw .system(Problem(path, found: "cannot be made (\(reason(error)))", hint: "Choose another folder."))
+    }
+  }
+
+  /// Whether a file or folder is there.
+  public static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// Whether a folder is there.
+  public static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+
+  /// Names in a folder, sorted.
+  public static func list(_ path: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+  }
+
+  /// Flushes a folder's entries, so that a rename survives a power cut.
+  public static func synchronizeFolder(_ path: String) {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor >= 0 {
+      fsync(descriptor)
+      close(descriptor)
+    }
+  }
+
+  /// Bytes that may still be written where `path` lies; nil if the system does not say.
+  public static func freeBytes(_ path: String) -> Int? {
+    var info = statvfs()
+    guard statvfs(path, &info) == 0 else { return nil }
+    return Int(info.f_bavail) * Int(info.f_frsize)
+  }
+
+  private static func writeError(_ path: String, _ code: Int32) -> FormatError {
+    .system(
+      Problem(
+        path, found: "cannot be written (\(String(cString: strerror(code))))",
+        hint: "Free space or choose another folder."))
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let error = error as NSError
+    if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError, underlying.domain == NSPOSIXErrorDomain {
+      return String(cString: strerror(Int32(underlying.code)))
+    }
+    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    return error.localizedDescription
+  }
+}

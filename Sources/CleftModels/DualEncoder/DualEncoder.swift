@@ -1,0 +1,94 @@
+import CleftNN
+import CleftTensor
+import Foundation
+
+/// Image tower with its projection.
+public final class ImageEncoder: Module {
+  /// The backbone.
+  @Child("model") public var model: VisionTransformer
+  /// The projection.
+  @Child("global_embed") public var projection: any UnaryLayer
+  let pooling: DualEncoderConfig.Pooling
+
+  init(_ config: DualEncoderConfig) {
+    _model.wrappedValue = VisionTransformer(config.vision)
+    _projection.wrappedValue = makeHead(config.head, config.vision.hiddenSize, config.embeddingSize)
+    pooling = config.pooling
+  }
+
+  /// Unit vectors of images: `[B, 3, H, W]` → `[B, E]`.
+  public func callAsFunction(_ images: Tensor, _ context: ForwardContext) -> Tensor {
+    let feature =
+      switch pooling {
+      case .mean: model.meanFeature(images, context)
+      case .cls: model.classFeature(images, context)
+      }
+    let projected = projection(feature, context.split("global_embed"))
+    let embedding = normalizeRows(projected)
+    context.taps?.record("image_feature", feature)
+    context.taps?.record("image_projection", projected)
+    context.taps?.record("image_embedding", embedding)
+    return embedding
+  }
+}
+
+/// Text tower with its projection.
+public final class TextEncoder: Module {
+  /// The language model.
+  @Child("model") public var model: GPTEncoder
+  /// The projection.
+  @Child("global_embed") public var projection: any UnaryLayer
+
+  init(_ config: DualEncoderConfig) {
+    _model.wrappedValue = GPTEncoder(config.text)
+    _projection.wrappedValue = makeHead(config.head, config.text.hiddenSize, config.embeddingSize)
+  }
+
+  /// Unit vectors of captions: packed captions → `[B, E]`.
+  public func callAsFunction(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
+    let feature = model(batch, context)
+    let projected = projection(feature, context.split("global_embed"))
+    let embedding = normalizeRows(projected)
+    context.taps?.record("text_feature", feature)
+    context.taps?.record("text_projection", projected)
+    context.taps?.record("text_embedding", embedding)
+    return embedding
+  }
+}
+
+/// CLEFT: an image tower and a causal language model into one space, with a learned temperature.
+///
+/// - Source: Du et al. 2024, arXiv 2407.21011.
+public final class DualEncoder: Module {
+  /// Natural logarithm of the inverse temperature, a scalar.
+  @Parameter public var logitScale: Tensor
+  /// Image side.
+  @Child("img_encoder_q") public var image: ImageEncoder
+  /// Text side.
+  @Child("text_encoder_q") public var text: TextEncoder
+  /// Shapes and numerics.
+  public let config: DualEncoderConfig
+
+  /// Makes the pair; the values come from files or, by key, from `seed`.
+  public init(_ config: DualEncoderConfig) {
+    self.config = config
+    _logitScale = Parameter("logit_scale", [], .constant(log(1 / config.temperature)))
+    _image.wrappedValue = ImageEncoder(config)
+    _text.wrappedValue = TextEncoder(config)
+  }
+
+  /// Packs captions the way this model reads them.
+  public func textBatch(_ captions: [[Int]], deduplicates: Bool = false, keepsPadding: Bool = false) -> TextBatch {
+    TextBatch(
+      captions: captions, length: config.captionLength, endOfTextID: config.text.endOfTextID,
+      pooledToken: config.pooledToken, virtualCount: text.model.virtualTokens?.weight.shape[0] ?? 0,
+      deduplicates: deduplicates, keepsPadding: keepsPadding)
+  }
+}
+
+private func makeHead(_ head: DualEncoderConfig.Head, _ inputSize: Int, _ outputSize: Int) -> any UnaryLayer {
+  switch head {
+  case .linear: Linear(inputSize, outputSize)
+  case .mlp: ProjectionHead(inputSize, outputSize)
+  }
+}

@@ -1,0 +1,65 @@
+/// Sizes and numerics of a GPT-2 text tower. Coding keys are those of Hugging Face's `config.json`.
+public struct GPTConfig: Codable, Sendable, Equatable {
+  /// Number of token ids.
+  public var vocabularySize: Int
+  /// Number of positions.
+  public var positionCount: Int
+  /// Channels of a token.
+  public var hiddenSize: Int
+  /// Number of blocks.
+  public var depth: Int
+  /// Number of heads.
+  public var headCount: Int
+  /// Added to the variance by the norms.
+  public var layerNormEpsilon: Float
+  /// Whether attention scores are also divided by (block index + 1), as in BioMedLM.
+  public var scalesAttentionByInverseLayerIndex: Bool
+  /// Id that ends a text; also the padding.
+  public var endOfTextID: Int
+  /// Dropout of embeddings, attention weights and residual branches in training.
+  public var dropout: Float
+
+  enum CodingKeys: String, CodingKey {
+    case vocabularySize = "vocab_size"
+    case positionCount = "n_positions"
+    case hiddenSize = "n_embd"
+    case depth = "n_layer"
+    case headCount = "n_head"
+    case layerNormEpsilon = "layer_norm_epsilon"
+    case scalesAttentionByInverseLayerIndex = "scale_attn_by_inverse_layer_idx"
+    case endOfTextID = "eos_token_id"
+    case dropout = "resid_pdrop"
+  }
+
+  /// Makes a configuration.
+  public init(
+    vocabularySize: Int, positionCount: Int, hiddenSize: Int, depth: Int, headCount: Int,
+    layerNormEpsilon: Float = 1e-5, scalesAttentionByInverseLayerIndex: Bool = false, endOfTextID: Int? = nil,
+    dropout: Float = 0.1
+  ) {
+    self.vocabularySize = vocabularySize
+    self.positionCount = positionCount
+    self.hiddenSize = hiddenSize
+    self.depth = depth
+    self.headCount = headCount
+    self.layerNormEpsilon = layerNormEpsilon
+    self.scalesAttentionByInverseLayerIndex = scalesAttentionByInverseLayerIndex
+    self.endOfTextID = endOfTextID ?? vocabularySize - 1
+    self.dropout = dropout
+  }
+
+  /// Reads a configuration; what older `config.json` files leave out gets GPT-2's default.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let vocabulary = try values.decode(Int.self, forKey: .vocabularySize)
+    self.init(
+      vocabularySize: vocabulary, positionCount: try values.decode(Int.self, forKey: .positionCount),
+      hiddenSize: try values.decode(Int.self, forKey: .hiddenSize),
+      depth: try values.decode(Int.self, forKey: .depth), headCount: try values.decode(Int.self, forKey: .headCount),
+      layerNormEpsilon: try values.decodeIfPresent(Float.self, forKey: .layerNormEpsilon) ?? 1e-5,
+      scalesAttentionByInverseLayerIndex: try values.decodeIfPresent(
+        Bool.self, forKey: .scalesAttentionByInverseLayerIndex) ?? false,
+      endOfTextID: try values.decodeIfPresent(Int.self, forKey: .endOfTextID),
+      dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1)
+  }
+}

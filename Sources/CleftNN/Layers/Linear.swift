@@ -1,0 +1,34 @@
+import CleftTensor
+
+/// Multiplies by a matrix and adds a bias.
+///
+/// - Shapes: `[..., in]` → `[..., out]`; `weight` stored `[out, in]` (`.outIn`) or `[in, out]` (`.inOut`, GPT-2).
+public final class Linear: UnaryLayer {
+  /// The matrix.
+  @Parameter public var weight: Tensor
+  /// The bias `[out]`.
+  @OptionalParameter public var bias: Tensor?
+  /// How the matrix is stored.
+  public let layout: WeightLayout
+  /// Channels in and out.
+  public let inputSize, outputSize: Int
+
+  /// Makes a layer; by default it starts as `torch.nn.Linear` does.
+  public init(
+    _ inputSize: Int, _ outputSize: Int, bias hasBias: Bool = true, layout: WeightLayout = .outIn,
+    initializer: Initializer? = nil, biasInitializer: Initializer? = nil
+  ) {
+    self.layout = layout
+    (self.inputSize, self.outputSize) = (inputSize, outputSize)
+    let start = Initializer.linear(fanIn: inputSize)
+    let shape: Shape = layout == .outIn ? [outputSize, inputSize] : [inputSize, outputSize]
+    _weight = Parameter("weight", shape, initializer ?? start)
+    _bias = OptionalParameter(
+      "bias", [outputSize], biasInitializer ?? (initializer == nil ? start : .zeros), isPresent: hasBias)
+  }
+
+  /// Applies the layer.
+  public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
+    linear(x, weight, bias, layout: layout)
+  }
+}

@@ -1,0 +1,109 @@
+import CleftTensor
+
+/// The place of one parameter or buffer: shape, values, whether it is trained.
+///
+/// Values are made when first read, so that a model of any size can be described, or loaded from a file, without
+/// allocating them first.
+public final class ParameterCell {
+  /// What a cell is for.
+  public enum Role: Sendable {
+    /// Trained by gradients, if `isTrainable`.
+    case parameter
+    /// Changed by the forward pass (running statistics) and saved, never trained.
+    case buffer
+  }
+
+  /// Last part of the checkpoint key.
+  public let name: String
+  /// Shape stored.
+  public let shape: Shape
+  /// Parameter or buffer.
+  public let role: Role
+  /// Whether gradients are wanted.
+  public var isTrainable: Bool
+  /// Start values.
+  public let initializer: Initializer
+  /// Place in the tape.
+  public let leaf = Node()
+  private var key: RandomKey?
+  private var stored: Tensor?
+
+  init(_ name: String, _ shape: Shape, _ initializer: Initializer, role: Role) {
+    self.name = name
+    self.shape = shape
+    self.initializer = initializer
+    self.role = role
+    isTrainable = role == .parameter
+  }
+
+  /// Names the random stream of the start values; a cell that has one keeps it.
+  func seed(_ key: RandomKey) { if self.key == nil { self.key = key } }
+
+  /// The values, as a constant.
+  public var value: Tensor {
+    get {
+      if let stored { return stored }
+      let made = initializer.makeTensor(shape, key: key ?? RandomKey(seed: 0))
+      stored = made
+      return made
+    }
+    set {
+      precondition(newValue.shape == shape, "parameter \(name): [\(newValue.shape)] into [\(shape)]")
+      stored = newValue.detached
+    }
+  }
+
+  /// The values, as a leaf of the tape if they are trained.
+  var tracked: Tensor { isTrainable ? value.tracked(by: leaf) : value }
+
+  /// Whether values exist already.
+  public var isMaterialized: Bool { stored != nil }
+}
+
+/// A parameter of a module under an explicit checkpoint key.
+@propertyWrapper
+public struct Parameter {
+  /// The cell behind the property.
+  public let projectedValue: ParameterCell
+
+  /// Declares a parameter.
+  public init(_ name: String, _ shape: Shape, _ initializer: Initializer) {
+    projectedValue = ParameterCell(name, shape, initializer, role: .parameter)
+  }
+
+  /// The values, tracked if they are trained.
+  public var wrappedValue: Tensor { projectedValue.tracked }
+}
+
+/// A parameter that a configuration may leave out.
+@propertyWrapper
+public struct OptionalParameter {
+  /// The cell behind the property, nil if left out.
+  public let projectedValue: ParameterCell?
+
+  /// Declares a parameter, or its absence with `isPresent` false.
+  public init(_ name: String, _ shape: Shape, _ initializer: Initializer, isPresent: Bool) {
+    projectedValue = isPresent ? ParameterCell(name, shape, initializer, role: .parameter) : nil
+  }
+
+  /// The values, tracked if they are trained; nil if left out.
+  public var wrappedValue: Tensor? { projectedValue?.tracked }
+}
+
+/// Values that are saved with a module but not trained.
+@propertyWrapper
+public struct Buffer {
+  /// The cell behind the property.
+  public let projectedValue: ParameterCell
+
+  /// Declares a buffer.
+  public init(_ name: String, _ shape: Shape, _ initializer: Initializer) {
+    projectedValue = ParameterCell(name, shape, initializer, role: .buffer)
+  }
+
+  /// The values.
+  public var wrappedValue: Tensor {
+    get { projectedValue.value }
+    nonmutating set { projectedValue.value = newValue }
+  }
+}

@@ -1,0 +1,158 @@
+extension Kernels {
+  typealias Pointer = UnsafeMutablePointer<Float>
+
+  private static let grain = 1 << 15
+
+  static func add(_ a: Pointer, _ b: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in for i in range { out[i] = a[i] + b[i] } }
+  }
+
+  static func scale(_ a: Pointer, by factor: Float, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in for i in range { out[i] = a[i] * factor } }
+  }
+
+  static func multiply(_ a: Pointer, _ b: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in for i in range { out[i] = a[i] * b[i] } }
+  }
+
+  /// `out = Φ(x)·x`, exact (erf) form.
+  static func gelu(_ x: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in
+      for i in range { out[i] = 0.5 * x[i] * (1 + fastErf(x[i] * 0.707_106_78)) }
+    }
+  }
+
+  /// `out = gradient · d gelu(x)/dx`.
+  static func geluBackward(_ x: Pointer, _ gradient: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in
+      for i in range {
+        let cdf = 0.5 * (1 + fastErf(x[i] * 0.707_106_78))
+        let density = 0.398_942_28 * fastExp(-0.5 * x[i] * x[i])
+        out[i] = gradient[i] * cdf.addingProduct(x[i], density)
+      }
+    }
+  }
+
+  /// `out = ½x(1 + tanh(√(2/π)(x + 0.044715x³)))`.
+  static func geluTanh(_ x: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in
+      for i in range {
+        let v = x[i]
+        let inner = 0.797_884_56 * v.addingProduct(0.044_715 * v, v * v)
+        out[i] = 0.5 * v * (1 + fastTanh(inner))
+      }
+    }
+  }
+
+  static func geluTanhBackward(_ x: Pointer, _ gradient: Pointer, into out: Pointer, count: Int) {
+    parallel(count, grain: grain) { range in
+      for i in range {
+        let v = x[i]
+        let square = v * v
+        let t = fastTanh(0.797_884_56 * v.addingProduct(0.044_715 * v, square))
+        let slope: Float = 0.797_884_56 * (1 as Float).addingProduct(0.134_145, square)
+        out[i] = gradient[i] * (0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope)
+      }
+    }
+  }
+
+  /// `out[r, c] = a[r, c] + gamma[c] · b[r, c]`.
+  static func addScaled(_ a: Pointer, _ b: Pointer, _ gamma: Pointer, into out: Pointer, rows: Int, width: Int) {
+    parallel(rows, grain: max(1, grain / max(width, 1))) { range in
+      for row in range {
+        let base = row * width
+        for c in 0..<width { out[base + c] = a[base + c].addingProduct(gamma[c], b[base + c]) }
+      }
+    }
+  }
+
+  /// `out[r, c] = a[r, c] · gamma[c]`.
+  static func scaleColumns(_ a: Pointer, _ gamma: Pointer, into out: Pointer, rows: Int, width: Int) {
+    parallel(rows, grain: max(1, grain / max(width, 1))) { range in
+      for row in range {
+        let base = row * width
+        for c in 0..<width { out[base + c] = a[base + c] * gamma[c] }
+      }
+    }
+  }
+
+  /// `out = residual + mask ∘ x` (`residual` nil: `mask ∘ x`), the mask of row r being `mask.rowKey(r)`'s.
+  static func dropout(
+    _ x: Pointer, adding residual: Pointer?, mask: DropoutMask, into out: Pointer, rows: Int, width: Int
+  ) {
+    parallel(rows, grain: max(1, grain / max(width, 1))) { range in
+      for row in range {
+        let key = mask.rowKey(row)
+        let base = row * width
+        if let residual {
+          for c in 0..<width {
+            out[base + c] = residual[base + c] + x[base + c] * mask.factor(key, UInt32(truncatingIfNeeded: c))
+          }
+        } else {
+          for c in 0..<width { out[base + c] = x[base + c] * mask.factor(key, UInt32(truncatingIfNeeded: c)) }
+        }
+      }
+    }
+  }
+
+  /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in fixed blocks, so that one
+  /// thread count gives one answer.
+  static func columnSums(_ a: Pointer, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int) {
+    let parts = min(Runtime.threadCount, max(1, rows * width / grain))
+    let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * width)
+    defer { partial.deallocate() }
+    partial.update(repeating: 0, count: parts * width)
+    spread(parts) { part in
+      let sums = partial + part * width
+      for row in part * rows / parts..<(part + 1) * rows / parts {
+        let x = a + row * width
+        if let b {
+          let y = b + row * width
+          for c in 0..<width { sums[c] = sums[c].addingProduct(x[c], y[c]) }
+        } else {
+          for c in 0..<width { sums[c] += x[c] }
+        }
+      }
+    }
+    for c in 0..<width {
+      var sum = beta == 0 ? 0 : out[c]
+      for part in 0..<parts { sum += partial[part * width + c] }
+      out[c] = sum
+    }
+  }
+
+  /// Sum of squares, in Double over blocks of 4,096.
+  static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
+    var total = 0.0
+    var start = 0
+    while start < count {
+      let length = min(4_096, count - start)
+      total += Double(dot(x + start, x + start, count: length))
+      start += length
+    }
+    return total
+  }
+
+  /// `Σ a·b` in sixteen lanes.
+  @inline(__always)
+  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+    var lanes = SIMD16<Float>()
+    let whole = count & ~15
+    var i = 0
+    while i < whole {
+      lanes.addProduct(load(a + i), load(b + i))
+      i &+= 16
+    }
+    var sum = lanes.sum()
+    while i < count {
+      sum += a[i] * b[i]
+      i &+= 1
+    }
+    return sum
+  }
+
+  @inline(__always)
+  static func load(_ pointer: UnsafePointer<Float>) -> SIMD16<Float> {
+    UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Float>.self)
+  }
+}

@@ -1,0 +1,68 @@
+import COpenBLAS
+
+/// One operand of a product: where it lies, how far apart its rows are, whether it is read transposed.
+struct Operand {
+  let pointer: UnsafePointer<Float>
+  let rowStride: Int
+  let isTransposed: Bool
+
+  @inline(__always)
+  init(_ pointer: UnsafeMutablePointer<Float>, rowStride: Int, transposed: Bool = false) {
+    self.pointer = UnsafePointer(pointer)
+    self.rowStride = rowStride
+    isTransposed = transposed
+  }
+}
+
+extension Kernels {
+  /// `c = alpha · a·b + beta · c` on the calling thread; `c` is `m × n`, the inner extent `k`.
+  @inline(__always)
+  static func matmulSerial(
+    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+      blasint(m), blasint(n), blasint(k), alpha, a.pointer, blasint(a.rowStride), b.pointer, blasint(b.rowStride),
+      beta, c, blasint(rowStride))
+  }
+
+  /// `c = alpha · a·b + beta · c`, cut into one tile of `c` a thread. The inner extent is never cut, so the sums
+  /// are in one order for every thread count.
+  static func matmul(
+    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float
+  ) {
+    if m == 0 || n == 0 { return }
+    let (down, across) = tileGrid(m, n, k)
+    spread(down * across) { tile in
+      let (i, j) = (tile / across, tile % across)
+      let (top, bottom) = (cut(m, i, down), cut(m, i + 1, down))
+      let (left, right) = (cut(n, j, across), cut(n, j + 1, across))
+      if top == bottom || left == right { return }
+      let first = a.pointer + (a.isTransposed ? top : top * a.rowStride)
+      let second = b.pointer + (b.isTransposed ? left * b.rowStride : left)
+      cblas_sgemm(
+        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+        blasint(bottom - top), blasint(right - left), blasint(k), alpha, first, blasint(a.rowStride), second,
+        blasint(b.rowStride), beta, c + top * rowStride + left, blasint(rowStride))
+    }
+  }
+
+  /// Tile boundaries fall on multiples of 16, so that every tile starts on whole vectors.
+  private static func cut(_ extent: Int, _ index: Int, _ parts: Int) -> Int {
+    index == parts ? extent : min(extent, (extent * index / parts + 8) / 16 * 16)
+  }
+
+  private static func tileGrid(_ m: Int, _ n: Int, _ k: Int) -> (down: Int, across: Int) {
+    let threads = Runtime.threadCount
+    if threads == 1 || m * n * k < 1 << 18 { return (1, 1) }
+    var best = (down: threads, across: 1)
+    var bestCost = Int.max
+    for down in 1...threads where threads % down == 0 {
+      let across = threads / down
+      if down * 16 > m && down > 1 || across * 16 > n && across > 1 { continue }
+      let cost = m / down + n / across
+      if cost < bestCost { (best, bestCost) = ((down, across), cost) }
+    }
+    return bestCost == Int.max ? (1, 1) : best
+  }
+}

@@ -1,0 +1,123 @@
+/// A contiguous row-major array of float32 with a place in the tape.
+///
+/// A small value over shared, pooled `Storage`. Operations never change their inputs; the two that write in place
+/// (an optimizer's step, loading weights) go through `withMutablePointer`.
+public struct Tensor {
+  /// Extents, slowest axis first.
+  public let shape: Shape
+  var storage: Storage
+  /// Elements before the first one of this tensor in `storage`.
+  let offset: Int
+  /// Where gradients go; nil for a constant.
+  var node: Node?
+
+  init(shape: Shape, storage: Storage, offset: Int = 0, node: Node? = nil) {
+    self.shape = shape
+    self.storage = storage
+    self.offset = offset
+    self.node = node
+  }
+
+  /// A tensor with undefined contents, for an operation that writes every element.
+  public init(uninitialized shape: Shape) {
+    self.init(shape: shape, storage: Storage(byteCount: shape.count * MemoryLayout<Float>.stride))
+  }
+
+  /// A tensor filled with one value.
+  public init(_ shape: Shape, repeating value: Float = 0) {
+    self.init(uninitialized: shape)
+    pointer.update(repeating: value, count: shape.count)
+  }
+
+  /// A tensor from its elements in row-major order.
+  public init(_ shape: Shape, _ elements: [Float]) {
+    precondition(shape.count == elements.count, "tensor: \(elements.count) elements for shape [\(shape)]")
+    self.init(uninitialized: shape)
+    elements.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { pointer.update(from: base, count: elements.count) }
+    }
+  }
+
+  /// A constant over memory lent by a file mapping or a loader.
+  public init(_ shape: Shape, storage: Storage) {
+    precondition(storage.byteCount >= shape.count * 4, "tensor: storage of \(storage.byteCount) bytes for [\(shape)]")
+    self.init(shape: shape, storage: storage, offset: 0)
+  }
+
+  /// Number of elements.
+  public var count: Int { shape.count }
+
+  /// Whether gradients flow into this tensor.
+  public var isTracked: Bool { node != nil }
+
+  /// The elements in row-major order.
+  public var array: [Float] { read { Array(UnsafeBufferPointer(start: $0, count: count)) } }
+
+  /// The value of a tensor with one element.
+  public var item: Float {
+    precondition(count == 1, "item: shape [\(shape)] has \(count) elements")
+    return read { $0[0] }
+  }
+
+  /// The same values, cut off from the tape.
+  public var detached: Tensor { Tensor(shape: shape, storage: storage, offset: offset) }
+
+  /// First element. Valid only while the tensor lives: use within `read` or `with`.
+  @inline(__always) var pointer: UnsafeMutablePointer<Float> {
+    (storage.base + offset * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Reads the elements in place.
+  @inline(__always)
+  public func read<Result>(_ body: (UnsafePointer<Float>) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(storage) { try body(UnsafePointer(pointer)) }
+  }
+
+  /// Writes the elements in place; every tensor that shares the storage sees it.
+  @inline(__always)
+  public func withMutablePointer<Result>(_ body: (UnsafeMutablePointer<Float>) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(storage) { try body(pointer) }
+  }
+
+  /// The same elements under another shape.
+  public func reshaped(_ shape: Shape) -> Tensor {
+    precondition(shape.count == count, "reshape: [\(self.shape)] to [\(shape)]")
+    guard let node else { return Tensor(shape: shape, storage: storage, offset: offset) }
+    let old = self.shape
+    return Tensor(shape: shape, storage: storage, offset: offset).recorded([node]) { gradient, sink in
+      sink.add(0, Tensor(shape: old, storage: gradient.storage, offset: gradient.offset))
+    }
+  }
+
+  /// A copy with storage of its own, cut off from the tape.
+  public func copied() -> Tensor {
+    let copy = Tensor(uninitialized: shape)
+    with(self, copy) { source, target in target.update(from: source, count: count) }
+    return copy
+  }
+}
+
+@inline(__always)
+func with<R>(_ a: Tensor, _ b: Tensor, _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> R) -> R {
+  withExtendedLifetime((a.storage, b.storage)) { body(a.pointer, b.pointer) }
+}
+
+@inline(__always)
+func with<R>(
+  _ a: Tensor, _ b: Tensor, _ c: Tensor,
+  _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> R
+) -> R {
+  withExtendedLifetime((a.storage, b.storage, c.storage)) { body(a.pointer, b.pointer, c.pointer) }
+}
+
+@inline(__always)
+func with<R>(
+  _ a: Tensor, _ b: Tensor, _ c: Tensor, _ d: Tensor,
+  _ body: (
+    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>
+  ) -> R
+) -> R {
+  withExtendedLifetime((a.storage, b.storage, c.storage, d.storage)) {
+    body(a.pointer, b.pointer, c.pointer, d.pointer)
+  }
+}
