@@ -1,1 +1,4 @@
 @_exported import CleftTraining
+@_exported import CleftImaging
+@_exported import CleftText
+@_exported import CleftFormats

@@ -1,0 +1,67 @@
+import CleftTensor
+
+/// From a decoded picture to what the model sees: the published loader and its `Moco2` transforms, in their order.
+///
+/// Evaluation: fit into 256, Otsu cut, bilinear resize to `sizePixels`. Training adds jitter, blur, affine and flip
+/// with the published probabilities.
+/// - Source: Du et al. 2024, code release, `cleft.md` §3.
+public struct ImagePipeline: Sendable, Equatable {
+  /// Side of the square that the loader fits every picture into.
+  public static let fitSide = 256
+  /// Side of the result in pixels, 224 as published.
+  public var sizePixels: Int
+
+  /// Makes a pipeline.
+  public init(sizePixels: Int) { self.sizePixels = sizePixels }
+
+  /// What evaluation sees.
+  public func evaluation(_ image: GrayImage) -> GrayImage {
+    let cut = OtsuCut.apply(SquareFit.apply(image, side: Self.fitSide))
+    return BilinearResize.apply(cut, width: sizePixels, height: sizePixels)
+  }
+
+  /// What training sees under one key; equal keys give equal pictures.
+  public func training(_ image: GrayImage, key: RandomKey) -> GrayImage {
+    var result = evaluation(image)
+    var draw = key.generator
+    if draw.uniform() <= 0.4 {
+      let brightness = Float(draw.uniform(0.8, 1.2))
+      let contrast = Float(draw.uniform(0.8, 1.2))
+      if draw.chance(0.5) {
+        result = Photometric.contrast(Photometric.brightness(result, factor: brightness), factor: contrast)
+      } else {
+        result = Photometric.brightness(Photometric.contrast(result, factor: contrast), factor: brightness)
+      }
+    }
+    if draw.uniform() <= 0.4 { result = Photometric.blur(result, sigma: Float(draw.uniform(0.1, 2))) }
+    let reach = Double(sizePixels) / 16
+    let center = Double(sizePixels) / 2
+    let angle = draw.uniform(-10, 10)
+    let right = draw.uniform(-reach, reach).rounded(.toNearestOrEven)
+    let down = draw.uniform(-reach, reach).rounded(.toNearestOrEven)
+    let matrix = Affine.inverseMatrix(
+      angle: angle, translation: (right, down), scale: draw.uniform(0.8, 1.1), center: (center, center))
+    result = Affine.apply(result, matrix)
+    return draw.uniform() < 0.5 ? result.mirrored : result
+  }
+
+  /// Pictures as the model's input: `(level / 255 - 0.5) / 0.5`, the same in all three channels.
+  ///
+  /// - Shapes: `[B, 3, S, S]`.
+  public static func tensor(_ images: [GrayImage]) -> Tensor {
+    let (width, height) = (images[0].width, images[0].height)
+    let table = (0...255).map { (Float($0) / 255 - 0.5) / 0.5 }
+    let result = Tensor(uninitialized: [images.count, 3, height, width])
+    let plane = width * height
+    result.withMutablePointer { out in
+      for (index, image) in images.enumerated() {
+        precondition(image.width == width && image.height == height, "image batch: sizes differ")
+        for channel in 0..<3 {
+          let target = out + (index * 3 + channel) * plane
+          for i in 0..<plane { target[i] = table[Int(image.pixels[i])] }
+        }
+      }
+    }
+    return result
+  }
+}
