@@ -2,3 +2,4 @@
 @_exported import CleftImaging
 @_exported import CleftText
 @_exported import CleftFormats
+@_exported import CleftData

@@ -111,3 +111,18 @@ func spread(_ count: Int, _ body: (Int) -> Void) {
     }
   }
 }
+
+extension Runtime {
+  /// `body(0) … body(count - 1)` on the thread budget, results in order; the first error by index is thrown.
+  public static func map<Result: Sendable>(
+    _ count: Int, _ body: @Sendable (Int) throws -> Result
+  ) throws -> [Result] {
+    let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+    spread(count) { index in
+      let result = Swift.Result { try body(index) }
+      results.withLock { $0[index] = result }
+    }
+    let done = results.withLock { $0 }
+    return try (0..<count).compactMap { try done[$0]?.get() }
+  }
+}

@@ -1,0 +1,123 @@
+import CleftFormats
+import Foundation
+
+/// Which part of a dataset is meant.
+public enum Split: String, Sendable, CaseIterable, Codable {
+  case train, valid, test
+}
+
+/// One picture with what is known about it.
+public struct Sample: Sendable, Equatable {
+  /// Where the picture lies.
+  public var imagePath: String
+  /// The caption to train with; nil where there is none.
+  public var caption: String?
+  /// Class numbers that are present, in class order.
+  public var labels: [Int]
+  /// File and line of the table that it comes from, for messages.
+  public var origin: String
+
+  /// The class that single-class scores go by: the first one present, 0 if none is.
+  public var firstLabel: Int { labels.first ?? 0 }
+
+  /// Makes a sample.
+  public init(imagePath: String, caption: String?, labels: [Int], origin: String) {
+    self.imagePath = imagePath
+    self.caption = caption
+    self.labels = labels
+    self.origin = origin
+  }
+}
+
+/// One prompt for each class of a zero-shot question.
+public struct PromptSet: Sendable, Equatable {
+  /// Name in tables, for example `published`.
+  public var name: String
+  /// One prompt a class, in class order.
+  public var prompts: [String]
+
+  /// Makes a set.
+  public init(name: String, prompts: [String]) {
+    self.name = name
+    self.prompts = prompts
+  }
+}
+
+/// Samples with classes and prompts: what every dataset is turned into.
+public struct ImageTextDataset: Sendable {
+  /// Name in messages and tables.
+  public var name: String
+  /// Samples in table order.
+  public var samples: [Sample]
+  /// Class names, in class order.
+  public var classNames: [String]
+  /// Prompt sets; the first one is scored, the others are reported beside it.
+  public var promptSets: [PromptSet]
+  /// Rows of the table that were left out, by reason.
+  public var leftOut: [String: Int]
+
+  /// Makes a dataset.
+  public init(
+    name: String, samples: [Sample], classNames: [String], promptSets: [PromptSet], leftOut: [String: Int] = [:]
+  ) {
+    self.name = name
+    self.samples = samples
+    self.classNames = classNames
+    self.promptSets = promptSets
+    self.leftOut = leftOut
+  }
+}
+
+/// What is asked of a dataset.
+public struct DatasetRequest: Sendable, Equatable {
+  /// Folder with the published layouts below it.
+  public var dataFolder: String
+  /// Which part.
+  public var split: Split
+  /// CheXpert's five classes instead of fourteen.
+  public var usesFiveClasses: Bool
+  /// Captions and prompts without their prefix, as prompt tuning wants them.
+  public var isPromptTuning: Bool
+  /// Share of the rows to keep, 0 … 1.
+  public var fraction: Double
+
+  /// Makes a request.
+  public init(
+    dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false, fraction: Double = 1
+  ) {
+    self.dataFolder = dataFolder
+    self.split = split
+    self.usesFiveClasses = usesFiveClasses
+    self.isPromptTuning = isPromptTuning
+    self.fraction = fraction
+  }
+}
+
+/// Every dataset by name. One line here gives a dataset its option and its place in messages.
+public enum DatasetCatalog {
+  /// One dataset.
+  public struct Entry: Sendable {
+    /// Name in options and tables.
+    public let name: String
+    /// One line for help.
+    public let summary: String
+    /// Reads it.
+    public let open: @Sendable (DatasetRequest) throws -> ImageTextDataset
+  }
+
+  /// All datasets.
+  public static let all: [Entry] = [
+    Entry(name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200", open: CheXpert.open),
+    Entry(name: "rsna", summary: "RSNA pneumonia, balanced", open: RSNA.open),
+  ]
+
+  /// The dataset of a name.
+  public static func named(_ name: String) -> Entry? { all.first { $0.name == name } }
+}
+
+/// A folder that a layout needs.
+func requireFolder(_ path: String, hint: String) throws(DataError) {
+  guard FileSystem.isFolder(path) else {
+    throw .missing(Problem(path, found: "no such folder", expected: "the published layout", hint: hint))
+  }
+}
