@@ -1,5 +1,5 @@
+import CleftFormats
 import CleftNN
-import Foundation
 
 /// Every adapter method by its `--peft` name. One line here gives a method its flag, its help and its test battery.
 public enum AdapterCatalog {
@@ -10,9 +10,9 @@ public enum AdapterCatalog {
     /// One line for `--help`.
     public let summary: String
     /// Settings with the published defaults.
-    public let makeConfig: @Sendable () -> any AdapterConfig
-    /// Reads settings from their JSON.
-    public let decode: @Sendable (Data) throws -> any AdapterConfig
+    public let defaultConfig: any AdapterConfig
+    /// Reads settings.
+    let decode: @Sendable (any Decoder) throws -> any AdapterConfig
   }
 
   /// All methods.
@@ -21,11 +21,44 @@ public enum AdapterCatalog {
   ]
 
   /// The method of a name.
-  public static func named(_ name: String) -> Entry? { all.first { $0.name == name } }
+  public static func named(_ name: String) throws(AdapterError) -> Entry {
+    if let entry = all.first(where: { $0.name == name }) { return entry }
+    throw .badSetting(
+      Problem("--peft", found: "'\(name)'", expected: "one of \(all.map(\.name).joined(separator: ", "))"))
+  }
 
   private static func entry<Config: AdapterConfig>(_ name: String, _ summary: String, _ config: Config) -> Entry {
-    Entry(
-      name: name, summary: summary, makeConfig: { config },
-      decode: { try JSONDecoder().decode(Config.self, from: $0) })
+    Entry(name: name, summary: summary, defaultConfig: config, decode: { try Config(from: $0) })
+  }
+}
+
+/// A method with its settings, as a checkpoint stores it.
+public struct AdapterDescription: Codable, Sendable {
+  /// Name in the catalogue.
+  public var method: String
+  /// Settings.
+  public var config: any AdapterConfig
+
+  private enum CodingKeys: String, CodingKey { case method, config }
+
+  /// Makes a description; nil settings take the published ones.
+  public init(method: String, config: (any AdapterConfig)? = nil) throws(AdapterError) {
+    self.method = method
+    let entry = try AdapterCatalog.named(method)
+    self.config = config ?? entry.defaultConfig
+  }
+
+  /// Reads a description.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    method = try values.decode(String.self, forKey: .method)
+    config = try AdapterCatalog.named(method).decode(try values.superDecoder(forKey: .config))
+  }
+
+  /// Writes a description.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(method, forKey: .method)
+    try config.encode(to: values.superEncoder(forKey: .config))
   }
 }

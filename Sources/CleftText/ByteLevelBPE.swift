@@ -17,6 +17,10 @@ public final class ByteLevelBPE: Tokenizer {
   public let vocabularySize: Int
   /// Id of the token that ends a text.
   public let endOfTextID: Int
+  /// Id of each spelling.
+  public let vocabulary: [String: Int]
+  /// Pairs of spellings in order of learning.
+  public let merges: [(String, String)]
   private let byteIDs: [Int32]
   private let mergeRanks: [Pair: (rank: Int32, merged: Int32)]
   private let spellings: [Int: String]
@@ -56,6 +60,8 @@ public final class ByteLevelBPE: Tokenizer {
     guard let end = added[Self.endOfText] ?? vocabulary[Self.endOfText] else {
       throw .malformed(Problem(source, found: "no token \(Self.endOfText)", expected: "a GPT-2 vocabulary"))
     }
+    self.vocabulary = vocabulary
+    self.merges = merges
     self.byteIDs = byteIDs
     mergeRanks = ranks
     endOfTextID = end
@@ -94,6 +100,17 @@ public final class ByteLevelBPE: Tokenizer {
       }
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Text of a `tokenizer.json` with this vocabulary.
+  public var tokenizerJSON: String {
+    let tokens = added.map { content, id in
+      var view = String.UnicodeScalarView()
+      view.append(contentsOf: content)
+      return (content: String(view), id: id)
+    }
+    return TokenizerFiles.tokenizerJSON(
+      vocabulary: vocabulary, merges: merges, added: tokens.sorted { $0.id < $1.id }, addsPrefixSpace: addsPrefixSpace)
   }
 
   private enum Part {

@@ -21,21 +21,22 @@ public enum TokenizerFiles {
   }
 
   /// Text of a `tokenizer.json` that Hugging Face's `tokenizers` reads.
-  public static func tokenizerJSON(vocabulary: [String: Int], merges: [(String, String)]) -> String {
+  static func tokenizerJSON(
+    vocabulary: [String: Int], merges: [(String, String)], added: [(content: String, id: Int)], addsPrefixSpace: Bool
+  ) -> String {
     let model: [String: Any] = [
       "type": "BPE", "dropout": NSNull(), "unk_token": NSNull(), "continuing_subword_prefix": "",
       "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary, "merges": merges.map { "\($0) \($1)" },
     ]
-    let byteLevel: [String: Any] = ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true]
-    let end = ByteLevelBPE.endOfText
+    let byteLevel: [String: Any] = ["type": "ByteLevel", "add_prefix_space": addsPrefixSpace, "trim_offsets": true]
     let root: [String: Any] = [
       "version": "1.0", "truncation": NSNull(), "padding": NSNull(), "normalizer": NSNull(),
-      "added_tokens": [
+      "added_tokens": added.map { token in
         [
-          "id": vocabulary[end] ?? 0, "content": end, "single_word": false, "lstrip": false, "rstrip": false,
+          "id": token.id, "content": token.content, "single_word": false, "lstrip": false, "rstrip": false,
           "normalized": false, "special": true,
         ] as [String: Any]
-      ],
+      },
       "pre_tokenizer": byteLevel, "post_processor": NSNull(), "decoder": byteLevel, "model": model,
     ]
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -21,8 +21,11 @@ public struct ImagePipeline: Sendable, Equatable {
   }
 
   /// What training sees under one key; equal keys give equal pictures.
-  public func training(_ image: GrayImage, key: RandomKey) -> GrayImage {
-    var result = evaluation(image)
+  public func training(_ image: GrayImage, key: RandomKey) -> GrayImage { augmented(evaluation(image), key: key) }
+
+  /// The random part of the training transform, on a picture that `evaluation` has made.
+  public func augmented(_ image: GrayImage, key: RandomKey) -> GrayImage {
+    var result = image
     var draw = key.generator
     if draw.uniform() <= 0.4 {
       let brightness = Float(draw.uniform(0.8, 1.2))

@@ -93,15 +93,10 @@ struct ParityFixture {
           dropout: 0),
         embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad, captionLength: config.text_len))
     if config.peft != "none" {
-      guard let adapter = AdapterCatalog.named(config.peft) else {
-        let names = AdapterCatalog.all.map(\.name).joined(separator: ", ")
-        throw TrainingError.badConfiguration(
-          Problem("\(folder)/config.json: peft", found: "'\(config.peft)'", expected: "one of \(names)"))
-      }
       let settings: any AdapterConfig =
-        config.lora.map {
+        try config.lora.map {
           LoRAConfig(rank: $0.r, alpha: $0.alpha, dropout: $0.dropout, targetModules: [$0.target])
-        } ?? adapter.makeConfig()
+        } ?? AdapterCatalog.named(config.peft).defaultConfig
       _ = try settings.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
     }
     if config.freeze_llm { model.text.model.setTrainable(false) }

@@ -1,0 +1,42 @@
+import ArgumentParser
+import CleftFormats
+import CleftTensor
+import CleftTraining
+import Foundation
+
+/// The program: parse, run, and end with one line and the right exit code.
+public enum CommandLineTool {
+  /// Runs the command line of this process.
+  public static func run() -> Never {
+    do {
+      try Processor.requireBuiltFeatures()
+      Processor.chooseBLASKernels()
+      let arguments = try ArgumentExpansion.expand(Array(CommandLine.arguments.dropFirst()))
+      var command = try Cleft.parseAsRoot(arguments)
+      try command.run()
+      exit(ExitStatus.done.rawValue)
+    } catch let error as any CleftError {
+      FileHandle.standardError.write(Data("cleft: error: \(error)\n".utf8))
+      exit(error.exitStatus.rawValue)
+    } catch {
+      Cleft.exit(withError: error)
+    }
+  }
+}
+
+/// The root command.
+struct Cleft: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cleft",
+    abstract: "Pretrain, prompt-tune and zero-shot-evaluate language–image models of medical pictures, on CPUs.",
+    discussion: "Options may be spelled with hyphens or underscores. Start with: cleft doctor",
+    version: "0.1.0", subcommands: CommandCatalog.all)
+}
+
+/// Every command. One line here makes a command.
+enum CommandCatalog {
+  static let all: [any ParsableCommand.Type] = [
+    TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
+    PreprocessCommand.self, ParityCommand.self, DoctorCommand.self,
+  ]
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import CleftFormats
+import CleftTraining
+import Foundation
+
+/// `cleft parity`: compares this program with PyTorch's answers.
+struct ParityCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parity", abstract: "Compare outputs, loss, gradients and optimizer steps with a fixture from PyTorch.",
+    discussion: """
+      A fixture folder holds config.json, inputs.safetensors, weights.safetensors and expected.safetensors. Runs under \
+      published behavior. Exit code 1 if a tensor is out of bounds.
+      """)
+
+  @Argument(help: "Fixture folders.") var folders: [String]
+  @Option(help: "Largest relative error; a fixture's own bound holds where it is smaller.") var tolerance = 1e-4
+  @Flag(help: "Print results as one JSON object.") var json = false
+
+  mutating func validate() throws {
+    if !(tolerance > 0 && tolerance.isFinite) { throw ValidationError("--tolerance is \(tolerance); expected above 0.") }
+  }
+
+  func run() throws {
+    var results: [String: [ParityRun.Row]] = [:]
+    for folder in folders {
+      let rows = try ParityRun(folder: folder, tolerance: tolerance).rows
+      results[folder] = rows
+      if json { continue }
+      for row in rows {
+        let error = String(format: "%.2e", row.relativeError), allowed = String(format: "%.2e", row.allowed)
+        print("\(row.passes ? "ok  " : "FAIL") \(error) of \(allowed)  \(row.name)")
+      }
+      let failed = rows.filter { !$0.passes }.count
+      print("\(folder): \(rows.count - failed) of \(rows.count) within bounds")
+    }
+    if json { print(jsonText(results)) }
+    if results.values.contains(where: { $0.contains { !$0.passes } }) { throw ExitCode(1) }
+  }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+
+/// The value of a parsed option, whatever its type.
+protocol OptionValue {
+  var anyValue: Any { get }
+}
+
+extension Option: OptionValue { var anyValue: Any { wrappedValue } }
+extension Flag: OptionValue { var anyValue: Any { wrappedValue } }
+extension Argument: OptionValue { var anyValue: Any { wrappedValue } }
+
+/// Long names and values of all options of some groups, defaults included, in order of declaration.
+func resolvedOptions(_ groups: [any ParsableArguments]) -> [(name: String, value: String)] {
+  groups.flatMap { group in
+    Mirror(reflecting: group).children.compactMap { label, value in
+      guard let label, label.hasPrefix("_"), let option = value as? any OptionValue else { return nil }
+      guard let text = text(option.anyValue) else { return nil }
+      return (String(label.dropFirst()), text)
+    }
+  }
+}
+
+/// A value as YAML; nil for an option that was not given.
+private func text(_ value: Any) -> String? {
+  let mirror = Mirror(reflecting: value)
+  if mirror.displayStyle == .optional {
+    return mirror.children.first.flatMap { text($0.value) }
+  }
+  if let value = value as? Bool { return value ? "true" : "false" }
+  if let value = value as? any RawRepresentable { return "\(value.rawValue)" }
+  if let value = value as? String { return "\"\(value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
+  return "\(value)"
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+
+/// Where a run goes, on what, from where.
+struct RunOptions: ParsableArguments {
+  @Flag(help: "Evaluate only.")
+  var eval = false
+
+  @Option(help: "Ends the name of the run folder.")
+  var experiment_name = ""
+
+  @Option(help: "Folder of all runs.")
+  var log_dir = "logs"
+
+  @Option(help: "Seed of everything random.")
+  var seed: UInt64 = 42
+
+  @Option(help: "Data-parallel ranks, each with its own loss; without MPI they run one after another.")
+  var devices = 4
+
+  @Option(help: "How ranks share the work: auto, ddp…, fsdp…; the mathematics is one.")
+  var strategy = "ddp"
+
+  @Option(help: "cpu; gpu and others run on the CPU and say so.")
+  var accelerator = "gpu"
+
+  @Option(help: "32, bf16-true or bf16-mixed.")
+  var precision = "32"
+
+  @Option(help: "Threads for computing; default: the processors this process may use.")
+  var threads: Int?
+
+  @Option(help: "Go on from a checkpoint: its folder, a run folder, or last.")
+  var resume_ckpt: String?
+
+  @Option(help: "Steps between checkpoints, 0 for the end only.")
+  var checkpoint_every = 500
+
+  @Option(help: "Newest checkpoints that stay.")
+  var keep_checkpoints = 2
+
+  @Option(help: "Steps between lines of numbers.")
+  var log_every = 50
+
+  @Option(help: "fixed, or reference for the published program's behavior.")
+  var compat: Compatibility = .fixed
+
+  @Flag(help: "Print results as one JSON object.")
+  var json = false
+
+  @Flag(help: "Print all options as YAML and stop.")
+  var print_config = false
+
+  mutating func validate() throws {
+    if devices < 1 { throw ValidationError("--devices is \(devices); expected at least 1.") }
+    if let threads, threads < 1 { throw ValidationError("--threads is \(threads); expected at least 1.") }
+    if keep_checkpoints < 1 { throw ValidationError("--keep_checkpoints is \(keep_checkpoints); expected at least 1.") }
+    if log_every < 1 { throw ValidationError("--log_every is \(log_every); expected at least 1.") }
+    if checkpoint_every < 0 { throw ValidationError("--checkpoint_every is \(checkpoint_every); expected 0 or more.") }
+    let precisions = ["32", "32-true", "bf16-true", "bf16-mixed", "bf16", "16-mixed", "16"]
+    if !precisions.contains(precision) {
+      throw ValidationError(
+        "--precision is '\(precision)'; expected \(precisions.joined(separator: ", ")). Use 32 or bf16-mixed instead.")
+    }
+  }
+}
+
+/// Which of two behaviors is meant where the published program has a defect.
+enum Compatibility: String, ExpressibleByArgument, CaseIterable {
+  case fixed, reference
+}

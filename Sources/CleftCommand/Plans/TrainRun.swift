@@ -1,0 +1,205 @@
+import CleftData
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftTraining
+import Foundation
+
+/// All options of training and evaluation.
+struct TrainOptions {
+  var model: ModelOptions
+  var data: DataOptions
+  var optimizer: OptimizerOptions
+  var run: RunOptions
+
+  /// Names and values, in the order of `--help`.
+  var resolved: [(name: String, value: String)] { resolvedOptions([model, data, optimizer, run]) }
+
+  /// The options as a file for `--config`.
+  var yaml: String { resolved.map { "\($0.name): \($0.value)\n" }.joined() }
+
+  /// Whether published behavior is wanted where it is a defect.
+  var isReference: Bool { run.compat == .reference }
+
+  /// Says once what flags mean on this machine.
+  func announce(_ log: RunLog) {
+    if let notice = Processor.setAsideNotice { log.say(notice) }
+    if !["cpu", "auto"].contains(run.accelerator) { log.say("--accelerator \(run.accelerator): running on the CPU.") }
+    if !["32", "32-true"].contains(run.precision) {
+      log.warn("--precision \(run.precision) computes in float32 in this version: closer to exact, slower, more memory.")
+    }
+    if run.devices > 1, !run.eval {
+      log.say("--devices \(run.devices): \(run.devices) ranks one after another in this process, --strategy \(run.strategy).")
+    }
+    if isReference { log.say("--compat reference: pooled slot first_pad, temperature decayed.") }
+  }
+
+  /// Decoding threads in use.
+  var workerCount: Int { min(data.num_workers, Runtime.availableThreads) }
+}
+
+/// One training run from options to a run folder and a table.
+struct TrainRun {
+  let options: TrainOptions
+
+  /// Trains, writes checkpoints, and evaluates the final weights when there is a test set.
+  func callAsFunction() throws {
+    let (run, optimizerOptions) = (options.run, options.optimizer)
+    guard optimizerOptions.warm_up < optimizerOptions.max_steps else {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--warm_up", found: "\(optimizerOptions.warm_up)", expected: "fewer than --max_steps \(optimizerOptions.max_steps)"))
+    }
+    if options.data.rsna {
+      throw TrainingError.badConfiguration(
+        Problem("--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."))
+    }
+    if options.model.ctx_init != "caption" && options.model.ctx_init != "random" {
+      throw TrainingError.badConfiguration(
+        Problem("--ctx_init", found: "'\(options.model.ctx_init)'", expected: "caption or random"))
+    }
+    let resumed = try run.resume_ckpt.map { try resumeFolder($0) }
+    let state = try resumed.map { try Checkpoint.readState($0) }
+    let training = try dataset(.train)
+    let validation = try dataset(.valid)
+    let loaded = try ModelSource(options: options.model, isReference: options.isReference, seed: run.seed).trainable()
+    if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
+    let settings = settings(training)
+    if let state { try requireSame(settings, state.settings, resumed ?? "") }
+    let optimizer = makeOptimizer(loaded.encoder)
+    if let resumed { try Checkpoint.load(resumed, into: optimizer) }
+
+    let folder = try resumed.map { runFolder(of: $0) } ?? RunFolder.make(run.log_dir, name: run.experiment_name)
+    let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
+    options.announce(log)
+    try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml")
+    log.say("run folder: \(folder)")
+    log.say(summary(loaded.encoder, training, validation))
+    let task = ContrastiveTask(
+      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer, training: training,
+      validation: validation)
+    let checkpoints = "\(folder)/checkpoints"
+    let policy = RetentionPolicy(count: run.keep_checkpoints)
+    let trainer = try Trainer(
+      task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder), log: log
+    ) { step in
+      let contents = Checkpoint.Contents(
+        model: loaded.encoder, description: loaded.description, optimizer: optimizer,
+        tokenizerJSON: loaded.tokenizerJSON, state: RunState(step: step, settings: settings))
+      try Checkpoint.write(contents, into: checkpoints)
+      policy.apply(to: checkpoints)
+    }
+    Signals.watch()
+    try trainer.fit(from: state?.step ?? 0)
+    log.say("final checkpoint: \(checkpoints)/\(Checkpoint.folderName(step: optimizerOptions.max_steps))")
+    try testFinalWeights(loaded, log)
+    log.summarizeWarnings()
+  }
+
+  private func dataset(_ split: Split) throws -> ImageTextDataset {
+    let request = DatasetRequest(
+      dataFolder: options.data.folder, split: split, usesFiveClasses: options.data.five_cls,
+      isPromptTuning: options.model.prompt_ft, fraction: split == .train ? options.data.data_pct : 1)
+    return try CheXpert.open(request)
+  }
+
+  /// Published behavior: the final weights are tested after training.
+  private func testFinalWeights(_ loaded: LoadedModel, _ log: RunLog) throws {
+    let table = "\(options.data.folder)/\(CheXpert.folder)/\(CheXpert.table(.test, usesFiveClasses: true))"
+    guard FileSystem.exists(table) else {
+      log.warn("no test table \(table): the final weights are not tested.")
+      return
+    }
+    try EvalRun(options: options).report(loaded, log)
+  }
+
+  private func makeOptimizer(_ encoder: DualEncoder) -> any Optimizer {
+    let settings = options.optimizer
+    let parameters =
+      settings.no_lrd
+      ? ParameterGroups.single(encoder, weightDecay: settings.weight_decay)
+      : ParameterGroups.published(
+        encoder, weightDecay: settings.weight_decay, decaysLogitScale: options.isReference)
+    return settings.sgd
+      ? SGD(parameters, momentum: settings.momentum) : AdamW(parameters, beta1: settings.momentum)
+  }
+
+  private func trainerConfig(_ config: DualEncoderConfig) -> TrainerConfig {
+    let (run, settings) = (options.run, options.optimizer)
+    return TrainerConfig(
+      batchSize: settings.batch_size, rankCount: run.devices, accumulation: settings.accumulate_grad_batches,
+      maxSteps: settings.max_steps,
+      schedule: CosineWarmup(
+        peak: settings.learning_rate, floor: settings.min_lr, warmupSteps: settings.warm_up,
+        cycleSteps: settings.max_steps),
+      seed: run.seed, imageSizePixels: config.vision.imageSizePixels, workerCount: options.workerCount,
+      imageCacheBytes: options.data.image_cache << 20, logEverySteps: run.log_every,
+      checkpointEverySteps: run.checkpoint_every, keptCheckpoints: run.keep_checkpoints)
+  }
+
+  /// What must be equal for a resumed run to equal one that was not cut.
+  private func settings(_ training: ImageTextDataset) -> [String: String] {
+    let free: Set<String> = [
+      "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache", "checkpoint_every",
+      "keep_checkpoints", "log_every", "json", "print_config", "accelerator", "strategy", "data_dir",
+    ]
+    var settings = Dictionary(
+      uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
+    settings["training samples"] = Checksum.of(
+      training.samples.map { "\(($0.imagePath as NSString).lastPathComponent) \($0.caption ?? "")" }.joined(separator: "\n"))
+    return settings
+  }
+
+  private func requireSame(_ new: [String: String], _ old: [String: String], _ path: String) throws {
+    for name in Set(new.keys).union(old.keys).sorted() where new[name] != old[name] {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--resume_ckpt \(path)", found: "\(name) \(new[name] ?? "not set")",
+          expected: "\(old[name] ?? "not set") as when it was written",
+          hint: "Resume with the same options, or start anew with --pretrained_model."))
+    }
+  }
+
+  private func resumeFolder(_ path: String) throws -> String {
+    guard path == "last" else { return try Checkpoint.locate(path) }
+    let runs = "\(options.run.log_dir)/CLEFT"
+    for run in FileSystem.list(runs).reversed() {
+      if let folder = try? Checkpoint.locate("\(runs)/\(run)") { return folder }
+    }
+    throw TrainingError.missing(Problem("--resume_ckpt last", found: "no checkpoint below \(runs)"))
+  }
+
+  /// `RUN/checkpoints/step-…` belongs to `RUN`.
+  private func runFolder(of checkpoint: String) -> String {
+    ((checkpoint as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+  }
+
+  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset) -> String {
+    let all = encoder.parameters
+    let total = all.reduce(0) { $0 + $1.cell.shape.count }
+    let trained = all.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
+    let leftOut = training.leftOut.isEmpty ? "" : ", left out: " + training.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+    return "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
+      + "validation samples: \(validation.samples.count); threads: \(Runtime.threadCount)"
+  }
+}
+
+/// The folder of one run.
+enum RunFolder {
+  /// Makes `<logs>/CLEFT/<stamp>_<name>`; an existing folder is never used again.
+  static func make(_ logs: String, name: String) throws -> String {
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.dateFormat = "yyyy_MM_dd_HH_mm_ss"
+    let base = "\(logs)/CLEFT/\(format.string(from: Date()))_\(name)"
+    var folder = base
+    var number = 2
+    while FileSystem.exists(folder) {
+      folder = "\(base)_\(number)"
+      number += 1
+    }
+    try FileSystem.makeFolder(folder)
+    return folder
+  }
+}

@@ -1,0 +1,84 @@
+import Foundation
+
+/// Scores of single-class and binary predictions over a whole set.
+public enum Classification {
+  /// Share of samples whose highest score is their label's; the first of equal scores wins. In 0 … 1.
+  public static func accuracy(scores: [[Float]], labels: [Int]) -> Double? {
+    if scores.isEmpty { return nil }
+    let hits = zip(scores, labels).filter { prediction($0) == $1 }.count
+    return Double(hits) / Double(scores.count)
+  }
+
+  /// The class with the highest score, the first of equal ones.
+  public static func prediction(_ scores: [Float]) -> Int {
+    var best = 0
+    for (index, score) in scores.enumerated() where score > scores[best] { best = index }
+    return best
+  }
+
+  /// Counts of samples: row = true class, column = predicted class.
+  public static func confusion(scores: [[Float]], labels: [Int], classCount: Int) -> [[Int]] {
+    var counts = [[Int]](repeating: [Int](repeating: 0, count: classCount), count: classCount)
+    for (row, label) in zip(scores, labels) { counts[label][prediction(row)] += 1 }
+    return counts
+  }
+
+  /// Probability that a positive scores above a negative, ties counting half; nil with one class only.
+  ///
+  /// - Source: equals the trapezoidal area under the ROC curve.
+  public static func auc(scores: [Float], isPositive: [Bool]) -> Double? {
+    let positives = isPositive.filter { $0 }.count
+    let negatives = isPositive.count - positives
+    if positives == 0 || negatives == 0 { return nil }
+    let order = scores.indices.sorted { scores[$0] < scores[$1] }
+    var rankSum = 0.0
+    var start = 0
+    while start < order.count {
+      var end = start
+      while end < order.count, scores[order[end]] == scores[order[start]] { end += 1 }
+      let meanRank = Double(start + end + 1) / 2
+      for place in start..<end where isPositive[order[place]] { rankSum += meanRank }
+      start = end
+    }
+    let pairs = Double(positives) * Double(negatives)
+    return (rankSum - Double(positives) * Double(positives + 1) / 2) / pairs
+  }
+
+  /// Mean over classes of each class's AUC against the rest; nil when no class has both kinds of samples.
+  public static func macroAUC(scores: [[Float]], labels: [Int], classCount: Int) -> Double? {
+    let values = (0..<classCount).compactMap { label in
+      auc(scores: scores.map { $0[label] }, isPositive: labels.map { $0 == label })
+    }
+    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  /// Softmax of each row.
+  public static func probabilities(_ scores: [[Float]]) -> [[Float]] {
+    scores.map { row in
+      let top = row.max() ?? 0
+      let exponentials = row.map { exp(Double($0 - top)) }
+      let sum = exponentials.reduce(0, +)
+      return exponentials.map { Float($0 / sum) }
+    }
+  }
+}
+
+/// Retrieval within a batch of matched pairs.
+public enum Retrieval {
+  /// Share of rows and columns whose match is among the `k` highest scores, mean of both directions, 0 … 1.
+  ///
+  /// - Parameter scores: square, row-major; row = image, column = caption.
+  public static func accuracy(scores: [Float], count: Int, k: Int) -> Double {
+    var hits = 0
+    for i in 0..<count {
+      let own = scores[i * count + i]
+      var (rowRank, columnRank) = (0, 0)
+      for j in 0..<count where j != i {
+        if scores[i * count + j] > own || (scores[i * count + j] == own && j < i) { rowRank += 1 }
+        if scores[j * count + i] > own || (scores[j * count + i] == own && j < i) { columnRank += 1 }
+      }
+      hits += (rowRank < k ? 1 : 0) + (columnRank < k ? 1 : 0)
+    }
+    return Double(hits) / Double(2 * count)
+  }
+}

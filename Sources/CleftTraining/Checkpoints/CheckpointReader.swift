@@ -1,0 +1,63 @@
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftText
+import Foundation
+
+extension Checkpoint {
+  /// The folder meant by a path: a checkpoint, or the newest one of a run.
+  ///
+  /// - Throws: `TrainingError.missing` if there is none.
+  public static func locate(_ path: String) throws(TrainingError) -> String {
+    if FileSystem.exists(path + "/state.json") { return path }
+    for folder in [path + "/checkpoints", path] {
+      if let newest = steps(in: folder).last { return "\(folder)/\(newest)" }
+    }
+    throw .missing(
+      Problem(
+        path, found: FileSystem.exists(path) ? "no checkpoint in it" : "no such file or folder",
+        expected: "a checkpoint folder (step-…), or a run folder with one"))
+  }
+
+  /// Names of the whole checkpoints in a folder, oldest first.
+  public static func steps(in folder: String) -> [String] {
+    FileSystem.list(folder).filter { $0.hasPrefix("step-") && FileSystem.exists("\(folder)/\($0)/state.json") }
+  }
+
+  /// Reads where a run stood, and checks that the files are those that were written.
+  public static func readState(_ folder: String) throws -> RunState {
+    let path = folder + "/state.json"
+    let data = try FileSystem.read(path)
+    guard let state = try? JSONDecoder().decode(RunState.self, from: data) else {
+      throw TrainingError.badData(Problem(path, found: "not a run state", hint: "Use another checkpoint."))
+    }
+    for (name, checksum) in state.checksums.sorted(by: { $0.key < $1.key }) {
+      guard try Checksum.ofFile("\(folder)/\(name)") == checksum else {
+        throw TrainingError.badData(
+          Problem("\(folder)/\(name)", found: "another file than was written", hint: "Use another checkpoint."))
+      }
+    }
+    return state
+  }
+
+  /// Fills a model with a checkpoint's weights, all of them.
+  public static func load(_ folder: String, into model: any Module) throws {
+    let file = try SafeTensorsFile(folder + "/model.safetensors")
+    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.tensor($0).copied() }
+  }
+
+  /// The tokenizer stored with a checkpoint, and its text.
+  public static func tokenizer(_ folder: String) throws -> (tokenizer: ByteLevelBPE, json: String) {
+    let path = folder + "/tokenizer.json"
+    return (try TokenizerFiles.read(path), String(decoding: try FileSystem.read(path), as: UTF8.self))
+  }
+
+  /// Fills an optimizer with a checkpoint's state.
+  public static func load(_ folder: String, into optimizer: any Optimizer) throws {
+    let file = try SafeTensorsFile(folder + "/optimizer.safetensors")
+    var state: [String: Tensor] = [:]
+    for key in file.entries.keys { state[key] = try file.tensor(key) }
+    optimizer.restore(state)
+  }
+}

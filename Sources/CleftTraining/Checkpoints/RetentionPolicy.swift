@@ -1,0 +1,26 @@
+import CleftFormats
+import Foundation
+
+/// Which checkpoints of a run stay: the newest ones.
+public struct RetentionPolicy: Sendable, Equatable {
+  /// How many stay.
+  public var count: Int
+
+  /// Makes a policy.
+  public init(count: Int) { self.count = count }
+
+  /// Removes what need not stay, after the newest one has been written and read back. Also removes what a killed
+  /// process left half-written.
+  public func apply(to folder: String) {
+    let steps = Checkpoint.steps(in: folder)
+    for name in steps.dropLast(max(1, count)) { remove("\(folder)/\(name)") }
+    for name in FileSystem.list(folder) where name.hasSuffix(".partial") { remove("\(folder)/\(name)") }
+  }
+
+  /// A folder loses its name before its files, so that half of one is never taken for a checkpoint.
+  private func remove(_ path: String) {
+    let going = path.hasSuffix(".partial") ? path : path + ".partial"
+    if going != path { rename(path, going) }
+    try? FileManager.default.removeItem(atPath: going)
+  }
+}

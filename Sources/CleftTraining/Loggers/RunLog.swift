@@ -1,0 +1,81 @@
+import CleftFormats
+import Foundation
+
+/// Where a run says what it does: one progress line on a terminal, whole lines elsewhere, and `metrics.jsonl`.
+public final class RunLog {
+  private let metrics: JSONLinesWriter?
+  private let isTerminal: Bool
+  private var warnings: [(text: String, count: Int)] = []
+  private var hasOpenLine = false
+
+  /// Opens the log of a run; without a folder only messages appear.
+  ///
+  /// - Parameter step: lines of later steps, left by a process that was killed, are removed.
+  public init(folder: String?, resumingFrom step: Int = 0) throws {
+    isTerminal = isatty(2) == 1
+    guard let folder else {
+      metrics = nil
+      return
+    }
+    metrics = try JSONLinesWriter("\(folder)/metrics.jsonl") { line in
+      guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return false }
+      return (object["step"] as? Int ?? 0) <= step
+    }
+  }
+
+  /// Appends numbers of a step to `metrics.jsonl`.
+  public func record(step: Int, _ values: [String: Double]) throws {
+    var object = values.filter { $0.value.isFinite }
+    object["step"] = Double(step)
+    try metrics?.append(object)
+  }
+
+  /// A message on a line of its own.
+  public func say(_ text: String) {
+    closeLine()
+    write(text + "\n")
+  }
+
+  /// A warning: printed once, counted, repeated in the summary.
+  public func warn(_ text: String) {
+    if let index = warnings.firstIndex(where: { $0.text == text }) {
+      warnings[index].count += 1
+      return
+    }
+    warnings.append((text, 1))
+    say("warning: \(text)")
+  }
+
+  /// The progress line; `isMilestone` keeps it as a line of its own.
+  public func progress(_ text: String, isMilestone: Bool) {
+    if isTerminal {
+      write("\r\u{1B}[K" + text)
+      hasOpenLine = true
+      if isMilestone { closeLine() }
+    } else if isMilestone {
+      write(text + "\n")
+    }
+  }
+
+  /// Repeats the warnings, if any.
+  public func summarizeWarnings() {
+    if warnings.isEmpty { return }
+    say("\(warnings.count) warning\(warnings.count == 1 ? "" : "s") in this run:")
+    for warning in warnings { say("  \(warning.count)× \(warning.text)") }
+  }
+
+  private func closeLine() {
+    if hasOpenLine { write("\n") }
+    hasOpenLine = false
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}
+
+/// Resident memory of this process in bytes.
+public func residentBytes() -> Int {
+  guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8),
+    let pages = text.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+  else { return 0 }
+  return pages * Int(getpagesize())
+}

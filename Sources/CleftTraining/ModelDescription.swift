@@ -1,0 +1,58 @@
+import CleftAdapters
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftText
+import Foundation
+
+/// What a checkpoint needs to be built again: shapes, adapters, prompt. Stored as `model.json` beside the weights.
+public struct ModelDescription: Codable, Sendable {
+  /// Shapes and numerics of the towers.
+  public var encoder: DualEncoderConfig
+  /// Adapter on the text tower, nil without.
+  public var adapter: AdapterDescription?
+  /// Vectors in front of captions, nil without.
+  public var prompt: PromptTuningConfig?
+
+  /// Makes a description.
+  public init(encoder: DualEncoderConfig, adapter: AdapterDescription? = nil, prompt: PromptTuningConfig? = nil) {
+    self.encoder = encoder
+    self.adapter = adapter
+    self.prompt = prompt
+  }
+
+  /// Builds the model without values.
+  public func makeModel() throws -> DualEncoder {
+    let model = DualEncoder(encoder)
+    if let adapter {
+      _ = try adapter.config.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+    }
+    return model
+  }
+
+  /// Builds the model, prompt vectors included, for values from a checkpoint.
+  public func makeWholeModel() throws -> DualEncoder {
+    let model = try makeModel()
+    try prompt?.apply(to: model.text.model, startingFrom: nil)
+    return model
+  }
+
+  /// Token ids of a caption as this model reads it.
+  ///
+  /// Behind prompt vectors every word keeps its leading-space form: the text is read as `X text`, and the `X` dropped.
+  public func tokens(_ text: String, _ tokenizer: any Tokenizer) -> [Int] {
+    prompt == nil ? tokenizer.encode(text) : Array(tokenizer.encode("X " + text).dropFirst())
+  }
+
+  /// Reads `model.json` of a checkpoint folder.
+  public static func read(_ folder: String) throws -> ModelDescription {
+    let path = folder + "/model.json"
+    let data = try FileSystem.read(path)
+    do {
+      return try JSONDecoder().decode(ModelDescription.self, from: data)
+    } catch {
+      throw TrainingError.badData(Problem(path, found: "not a model description (\(error))"))
+    }
+  }
+}

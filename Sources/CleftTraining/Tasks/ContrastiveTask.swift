@@ -1,0 +1,54 @@
+import CleftData
+import CleftMetrics
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftText
+
+/// Contrastive language–image training: pretraining, and prompt tuning when the model has prompt vectors.
+///
+/// - Source: Du et al. 2024, arXiv 2407.21011, §2.
+public final class ContrastiveTask: TrainingTask {
+  /// Name in messages.
+  public let name = "contrastive"
+  /// Samples trained on.
+  public let trainingSamples: [Sample]
+  /// Samples watched.
+  public let validationSamples: [Sample]
+  private let encoder: DualEncoder
+  private let tokens: [Split: [[Int]]]
+
+  /// Makes a task; captions are tokenized once.
+  public init(
+    encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer, training: ImageTextDataset,
+    validation: ImageTextDataset?
+  ) {
+    self.encoder = encoder
+    trainingSamples = training.samples
+    validationSamples = validation?.samples ?? []
+    func ids(_ samples: [Sample]) -> [[Int]] { samples.map { description.tokens($0.caption ?? "", tokenizer) } }
+    tokens = [.train: ids(trainingSamples), .valid: ids(validationSamples)]
+  }
+
+  /// The model trained.
+  public var model: any Module { encoder }
+
+  /// Loss and in-batch retrieval of some samples.
+  public func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult {
+    let captions = indices.map { tokens[split]?[$0] ?? [] }
+    // Equal captions differ only by dropout: without it they are computed once.
+    let batch = encoder.textBatch(captions, deduplicates: !context.isTraining)
+    let result = contrastiveLoss(
+      images: encoder.image(images, context.split("image")), texts: encoder.text(batch, context.split("text")),
+      logitScale: encoder.logitScale)
+    let scores = result.logits.array
+    let loss = Double(result.loss.item)
+    return TaskResult(
+      loss: result.loss,
+      metrics: [
+        "loss": loss, "loss_c": loss,
+        "acc1": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 1),
+        "acc5": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 5),
+      ])
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import CleftData
+import CleftFormats
+import CleftImaging
+import CleftMetrics
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftText
+
+/// Scores of one prompt set.
+public struct ZeroShotScores: Codable, Sendable {
+  /// Name of the prompt set.
+  public let prompts: String
+  /// Share of pictures whose best prompt is their class's, 0 … 1.
+  public let accuracy: Double?
+  /// Area under the ROC curve, mean over classes of one against the rest, 0 … 1; nil if undefined.
+  public let auc: Double?
+  /// Row = true class, column = predicted class.
+  public let confusion: [[Int]]
+}
+
+/// What a zero-shot evaluation found.
+public struct ZeroShotReport: Codable, Sendable {
+  /// Name of the dataset.
+  public let dataset: String
+  /// Pictures scored.
+  public let count: Int
+  /// Classes in order.
+  public let classNames: [String]
+  /// Scores of each prompt set, the scored one first.
+  public let scores: [ZeroShotScores]
+}
+
+/// Classifies pictures by the prompt whose text is nearest.
+public struct ZeroShotEvaluation {
+  private let encoder: DualEncoder
+  private let description: ModelDescription
+  private let tokenizer: any Tokenizer
+
+  /// Makes an evaluation of a model.
+  public init(encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer) {
+    self.encoder = encoder
+    self.description = description
+    self.tokenizer = tokenizer
+  }
+
+  /// Scores every picture of a dataset under each of its prompt sets. Prompts are encoded once.
+  public func run(
+    _ dataset: ImageTextDataset, batchSize: Int, workerCount: Int, progress: (_ done: Int, _ of: Int) -> Void
+  ) throws -> ZeroShotReport {
+    let count = dataset.samples.count
+    guard count > 0 else {
+      throw TrainingError.badData(.init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
+    }
+    let classes = try withoutGradients { try dataset.promptSets.map { try encode($0.prompts) } }
+    let features = try imageFeatures(dataset.samples, batchSize, workerCount, progress)
+    let labels = dataset.samples.map(\.firstLabel)
+    let scale = exp(encoder.logitScale.item)
+    let classCount = dataset.classNames.count
+    let scores = zip(dataset.promptSets, classes).map { set, texts -> ZeroShotScores in
+      let logits = withoutGradients { (matmul(features, texts, transposingB: true) * scale).array }
+      let rows = Classification.probabilities(
+        (0..<count).map { Array(logits[$0 * classCount..<($0 + 1) * classCount]) })
+      let auc =
+        classCount == 2
+        ? Classification.auc(scores: rows.map { $0[1] }, isPositive: labels.map { $0 == 1 })
+        : Classification.macroAUC(scores: rows, labels: labels, classCount: classCount)
+      return ZeroShotScores(
+        prompts: set.name, accuracy: Classification.accuracy(scores: rows, labels: labels), auc: auc,
+        confusion: Classification.confusion(scores: rows, labels: labels, classCount: classCount))
+    }
+    return ZeroShotReport(dataset: dataset.name, count: count, classNames: dataset.classNames, scores: scores)
+  }
+
+  private func encode(_ prompts: [String]) throws -> Tensor {
+    encoder.text(encoder.textBatch(prompts.map { description.tokens($0, tokenizer) }), .evaluation)
+  }
+
+  private func imageFeatures(
+    _ samples: [Sample], _ batchSize: Int, _ workerCount: Int, _ progress: (Int, Int) -> Void
+  ) throws -> Tensor {
+    let count = samples.count
+    let loader = ImageLoader(
+      samples: samples, pipeline: ImagePipeline(sizePixels: description.encoder.vision.imageSizePixels),
+      augmentation: nil, workerCount: workerCount, cache: ImageCache(limitBytes: 0)
+    ) { batch in
+      let first = batch * batchSize
+      return first < count ? BatchPlan(indices: Array(first..<min(first + batchSize, count)), epoch: 0) : nil
+    }
+    defer { loader.stop() }
+    var values: [Float] = []
+    while let images = try loader.next() {
+      values += withoutGradients { encoder.image(ImagePipeline.tensor(images), .evaluation).array }
+      progress(values.count / description.encoder.embeddingSize, count)
+    }
+    return Tensor([count, description.encoder.embeddingSize], values)
+  }
+}

@@ -1,0 +1,234 @@
+import CleftData
+import CleftFormats
+import CleftImaging
+import CleftNN
+import CleftTensor
+import Foundation
+
+/// Settings of the training loop.
+public struct TrainerConfig: Sendable, Equatable {
+  /// Samples of one batch of one rank.
+  public var batchSize: Int
+  /// Data-parallel ranks, run one after another in this process.
+  public var rankCount: Int
+  /// Batches of a rank that make one step.
+  public var accumulation: Int
+  /// Optimizer steps in all.
+  public var maxSteps: Int
+  /// Learning rate of each step.
+  public var schedule: CosineWarmup
+  /// Seed of shuffling, augmentation and dropout.
+  public var seed: UInt64
+  /// Side of the pictures in pixels.
+  public var imageSizePixels: Int
+  /// Decoding threads.
+  public var workerCount: Int
+  /// Memory for decoded pictures, in bytes.
+  public var imageCacheBytes: Int
+  /// Steps between lines of numbers.
+  public var logEverySteps: Int
+  /// Steps between checkpoints; 0 writes only at the end.
+  public var checkpointEverySteps: Int
+  /// Checkpoints that stay.
+  public var keptCheckpoints: Int
+
+  /// Makes settings.
+  public init(
+    batchSize: Int, rankCount: Int, accumulation: Int, maxSteps: Int, schedule: CosineWarmup, seed: UInt64,
+    imageSizePixels: Int, workerCount: Int, imageCacheBytes: Int, logEverySteps: Int, checkpointEverySteps: Int,
+    keptCheckpoints: Int
+  ) {
+    self.batchSize = batchSize
+    self.rankCount = rankCount
+    self.accumulation = accumulation
+    self.maxSteps = maxSteps
+    self.schedule = schedule
+    self.seed = seed
+    self.imageSizePixels = imageSizePixels
+    self.workerCount = workerCount
+    self.imageCacheBytes = imageCacheBytes
+    self.logEverySteps = logEverySteps
+    self.checkpointEverySteps = checkpointEverySteps
+    self.keptCheckpoints = keptCheckpoints
+  }
+}
+
+/// The training loop: batches in, gradients averaged over ranks and accumulated batches, one optimizer step, files out.
+///
+/// Every random number is keyed by seed and step or sample, so a run cut anywhere and resumed equals one that was not.
+public final class Trainer {
+  private let task: any TrainingTask
+  private let optimizer: any Optimizer
+  private let config: TrainerConfig
+  private let log: RunLog
+  private let schedule: BatchSchedule
+  private let trainingCache: ImageCache
+  private let validationCache: ImageCache
+  private let saveCheckpoint: (_ step: Int) throws -> Void
+
+  /// Makes a trainer.
+  ///
+  /// - Parameter saveCheckpoint: writes a checkpoint after the given number of steps.
+  /// - Throws: `TrainingError.badConfiguration` if an epoch would hold no batch or nothing is trained.
+  public init(
+    task: any TrainingTask, optimizer: any Optimizer, config: TrainerConfig, log: RunLog,
+    saveCheckpoint: @escaping (_ step: Int) throws -> Void
+  ) throws(TrainingError) {
+    let count = task.trainingSamples.count
+    guard count >= config.batchSize * config.rankCount else {
+      throw .badConfiguration(
+        Problem(
+          "--batch_size", found: "\(config.batchSize) on \(config.rankCount) device(s) for \(count) training samples",
+          expected: "at most \(count / config.rankCount)", hint: "Lower --batch_size or --devices."))
+    }
+    guard task.model.parameters.contains(where: \.cell.isTrainable) else {
+      throw .badConfiguration(Problem("model", found: "no trainable parameter", hint: "Drop a --freeze_ option."))
+    }
+    self.task = task
+    self.optimizer = optimizer
+    self.config = config
+    self.log = log
+    self.saveCheckpoint = saveCheckpoint
+    schedule = BatchSchedule(
+      sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
+      accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"))
+    trainingCache = ImageCache(limitBytes: config.imageCacheBytes)
+    validationCache = ImageCache(limitBytes: config.imageCacheBytes / 8)
+  }
+
+  /// Trains from `firstStep` to the end.
+  ///
+  /// - Throws: `TrainingError.stoppedEarly` after a signal, with a checkpoint written.
+  public func fit(from firstStep: Int) throws {
+    let schedule = schedule
+    let perStep = schedule.rankCount
+    let loader = ImageLoader(
+      samples: task.trainingSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
+      augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,
+      cache: trainingCache, plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
+    defer { loader.stop() }
+    let start = Date()
+    var waited = 0.0
+    for step in firstStep..<max(firstStep, config.maxSteps) {
+      let plans = schedule.batches(ofStep: step)
+      var gradients = Gradients()
+      var metrics: [String: Double] = [:]
+      let share = 1 / Double(config.accumulation * perStep)
+      for (index, plan) in plans.enumerated() {
+        let before = Date()
+        guard let images = try loader.next() else { break }
+        waited += Date().timeIntervalSince(before)
+        let key = RandomKey(seed: config.seed).split("dropout", step, index)
+        let result = task.loss(
+          .train, plan.indices, ImagePipeline.tensor(images), ForwardContext(isTraining: true, key: key))
+        try check(result, step: step, plan)
+        gradients.add((result.loss * Float(share)).gradients())
+        for (name, value) in result.metrics { metrics[name, default: 0] += value / Double(plans.count) }
+      }
+      let rate = config.schedule.rate(at: step)
+      optimizer.step(gradients, learningRate: rate)
+      try report(step, metrics, rate, start: start, firstStep: firstStep, waited: waited)
+      let done = step + 1
+      if done % schedule.stepsPerEpoch == 0 { try validate(step: done) }
+      let isDue = config.checkpointEverySteps > 0 && done % config.checkpointEverySteps == 0
+      if isDue || done == config.maxSteps { try saveCheckpoint(done) }
+      if let signal = Signals.stopRequest {
+        if !isDue && done < config.maxSteps { try saveCheckpoint(done) }
+        throw TrainingError.stoppedEarly(
+          Problem(
+            "step \(done)", found: "asked to stop by signal \(signal); a checkpoint is written",
+            hint: "Go on with --resume_ckpt last."))
+      }
+    }
+  }
+
+  /// Loss and accuracy on the validation samples, whole batches only.
+  private func validate(step: Int) throws {
+    let size = config.batchSize
+    let count = task.validationSamples.count / size
+    if count == 0 { return }
+    let loader = ImageLoader(
+      samples: task.validationSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels), augmentation: nil,
+      workerCount: config.workerCount, cache: validationCache
+    ) { $0 < count ? BatchPlan(indices: Array($0 * size..<($0 + 1) * size), epoch: 0) : nil }
+    defer { loader.stop() }
+    var metrics: [String: Double] = [:]
+    for batch in 0..<count {
+      guard let images = try loader.next() else { break }
+      let result = withoutGradients {
+        task.loss(.valid, Array(batch * size..<(batch + 1) * size), ImagePipeline.tensor(images), .evaluation)
+      }
+      for (name, value) in result.metrics { metrics["val_\(name)", default: 0] += value / Double(count) }
+    }
+    try log.record(step: step, metrics)
+    let epoch = step / schedule.stepsPerEpoch
+    let line = "epoch \(epoch)  step \(step)  val_loss \(fixed(metrics["val_loss"], 4))  "
+      + "val_acc1 \(fixed(metrics["val_acc1"], 1)) %"
+    log.progress(line, isMilestone: true)
+  }
+
+  private func check(_ result: TaskResult, step: Int, _ plan: BatchPlan) throws(TrainingError) {
+    if result.loss.item.isFinite { return }
+    let origins = plan.indices.prefix(3).map { task.trainingSamples[$0].origin }.joined(separator: ", ")
+    throw .badData(
+      Problem(
+        "step \(step)", found: "loss \(result.loss.item) on samples \(origins), …", expected: "a finite number",
+        hint: "Lower --learning_rate or look at those samples."))
+  }
+
+  private func report(
+    _ step: Int, _ metrics: [String: Double], _ rate: Double, start: Date, firstStep: Int, waited: Double
+  ) throws {
+    let done = step + 1
+    let isLogged = done % config.logEverySteps == 0 || done == config.maxSteps
+    let seconds = Date().timeIntervalSince(start)
+    let pace = seconds / Double(done - firstStep)
+    let images = Double(config.batchSize * config.rankCount * config.accumulation) / pace
+    if isLogged {
+      var values = Dictionary(uniqueKeysWithValues: metrics.map { ("train_\($0.key)", $0.value) })
+      values["lr-\(optimizer.name)"] = rate
+      values["images_per_s"] = images
+      values["data_wait_fraction"] = waited / seconds
+      values["resident_mib"] = Double(residentBytes() >> 20)
+      try log.record(step: done, values)
+    }
+    let left = Duration.seconds(pace * Double(config.maxSteps - done)).formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
+    log.progress(
+      "step \(done)/\(config.maxSteps)  loss \(fixed(metrics["loss"], 4))  lr \(String(format: "%.2e", rate))  "
+        + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  \(left) left", isMilestone: isLogged)
+  }
+
+  private func fixed(_ value: Double?, _ digits: Int) -> String { String(format: "%.\(digits)f", value ?? .nan) }
+
+  /// The batches of all steps from one on, as one sequence.
+  private static func plans(
+    _ schedule: BatchSchedule, from first: Int, to last: Int
+  ) -> @Sendable (Int) -> BatchPlan? {
+    let memory = StepMemory()
+    return { batch in memory.plan(batch, schedule, first: first, last: last) }
+  }
+}
+
+/// Finds the `n`-th batch without computing an epoch's order more than once.
+private final class StepMemory: Sendable {
+  private let known = NSLock()
+  nonisolated(unsafe) private var batches: [BatchPlan] = []
+  nonisolated(unsafe) private var dropped = 0
+  nonisolated(unsafe) private var nextStep: Int?
+
+  func plan(_ batch: Int, _ schedule: BatchSchedule, first: Int, last: Int) -> BatchPlan? {
+    known.withLock {
+      while dropped + batches.count <= batch {
+        let step = nextStep ?? first
+        if step >= last { return nil }
+        batches += schedule.batches(ofStep: step)
+        nextStep = step + 1
+      }
+      if batches.count > 4096 {
+        batches.removeFirst(2048)
+        dropped += 2048
+      }
+      return batch >= dropped ? batches[batch - dropped] : nil
+    }
+  }
+}
