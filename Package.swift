@@ -55,6 +55,23 @@ let stack: [Target] = [
   .executableTarget(name: "cleft", dependencies: ["CleftCommand"], swiftSettings: settings),
 ]
 
+/// Tests of one target; the architecture's look at files alone, the end-to-end ones at the built program.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: [], swiftSettings: settings)
+}
+
+let testTargets: [Target] = [
+  tests("ArchitectureTests", []),
+  tests("CleftTensorTests", ["CleftTensor"]),
+  tests("CleftFormatsTests", ["CleftTensor", "CleftFormats"]),
+  tests("CleftTextTests", ["CleftFormats", "CleftText"]),
+  tests("CleftImagingTests", ["CleftTensor", "CleftFormats", "CleftImaging"]),
+  tests("CleftModelsTests", ["CleftTensor", "CleftNN", "CleftModels", "CleftAdapters"]),
+  tests("CleftDataTests", ["CleftTensor", "CleftFormats", "CleftImaging", "CleftData"]),
+  tests("CleftTrainingTests", ["CleftTensor", "CleftNN", "CleftTraining"]),
+  tests("EndToEndTests", ["cleft"]),
+]
+
 let package = Package(
   name: "cleft",
   products: [.executable(name: "cleft", targets: ["cleft"])]
@@ -67,6 +84,6 @@ let package = Package(
     // Leveled messages on standard error.
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
-  targets: stack,
+  targets: stack + testTargets,
   cxxLanguageStandard: .cxx17
 )

@@ -6,11 +6,14 @@ import Foundation
 
 /// The program: parse, run, and end with one line and the right exit code.
 public enum CommandLineTool {
+  private static let helpWords: Set<String> = ["help", "--help", "-h", "--version"]
+
   /// Runs the command line of this process.
   public static func run() -> Never {
     do {
       try Processor.requireBuiltFeatures()
-      Processor.chooseBLASKernels()
+      let asksForHelp = CommandLine.arguments.count < 2 || CommandLine.arguments.contains { helpWords.contains($0) }
+      if !asksForHelp { Processor.chooseBLASKernels() }
       let arguments = try ArgumentExpansion.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try Cleft.parseAsRoot(arguments)
       try command.run()

@@ -12,8 +12,10 @@ public enum ModelCatalog {
   public static let pairs: [String: DualEncoderConfig] = [
     "tiny": DualEncoderConfig(
       vision: VisionTransformerConfig(
-        hiddenSize: 128, depth: 4, headCount: 4, positionGrid: 8, imageSizePixels: 112),
-      text: GPTConfig(vocabularySize: 512, positionCount: 128, hiddenSize: 128, depth: 2, headCount: 4),
+        hiddenSize: 128, depth: 4, headCount: 4, positionGrid: 8, imageSizePixels: 112,
+        initializerRange: 0.06),
+      text: GPTConfig(vocabularySize: 512, positionCount: 128, hiddenSize: 128, depth: 2, headCount: 4,
+        initializerRange: 0.08),
       embeddingSize: 128),
     "small": DualEncoderConfig(
       vision: dinov2(384, 12, 6, registers: 4, grid: 16),

@@ -84,6 +84,7 @@ struct ModelSource {
           "--image_size", found: "\(config.vision.imageSizePixels)", expected: "a multiple of \(config.vision.patchSize)"))
     }
     let (tokenizer, json) = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
+    config.text.endOfTextID = tokenizer.endOfTextID
     let description = ModelDescription(
       encoder: config, adapter: try options.peft.map { try AdapterDescription(method: $0) })
     let encoder = DualEncoder(config)

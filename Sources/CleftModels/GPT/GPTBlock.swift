@@ -11,7 +11,7 @@ public final class GPTAttention: Module {
 
   init(_ config: GPTConfig, layer: Int) {
     let width = config.hiddenSize
-    let start = Initializer.normal(deviation: 0.02)
+    let start = Initializer.normal(deviation: config.initializerRange)
     _qkv.wrappedValue = Linear(width, 3 * width, layout: .inOut, initializer: start)
     _output.wrappedValue = Linear(width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
     let inverse = config.scalesAttentionByInverseLayerIndex ? 1 / Float(layer + 1) : 1
@@ -35,7 +35,7 @@ public final class GPTMLP: Module {
 
   init(_ config: GPTConfig) {
     let width = config.hiddenSize
-    _first.wrappedValue = Linear(width, 4 * width, layout: .inOut, initializer: .normal(deviation: 0.02))
+    _first.wrappedValue = Linear(width, 4 * width, layout: .inOut, initializer: .normal(deviation: config.initializerRange))
     _second.wrappedValue = Linear(
       4 * width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
   }
@@ -69,4 +69,6 @@ public final class GPTBlock: Module {
 }
 
 /// GPT-2 shrinks the start values of layers that write to the residual stream.
-private func residualDeviation(_ config: GPTConfig) -> Float { 0.02 / Float(2 * config.depth).squareRoot() }
+private func residualDeviation(_ config: GPTConfig) -> Float {
+  config.initializerRange / Float(2 * config.depth).squareRoot()
+}

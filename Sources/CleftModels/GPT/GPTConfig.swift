@@ -18,6 +18,8 @@ public struct GPTConfig: Codable, Sendable, Equatable {
   public var endOfTextID: Int
   /// Dropout of embeddings, attention weights and residual branches in training.
   public var dropout: Float
+  /// Deviation of random start values.
+  public var initializerRange: Float
 
   enum CodingKeys: String, CodingKey {
     case vocabularySize = "vocab_size"
@@ -29,13 +31,14 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     case scalesAttentionByInverseLayerIndex = "scale_attn_by_inverse_layer_idx"
     case endOfTextID = "eos_token_id"
     case dropout = "resid_pdrop"
+    case initializerRange = "initializer_range"
   }
 
   /// Makes a configuration.
   public init(
     vocabularySize: Int, positionCount: Int, hiddenSize: Int, depth: Int, headCount: Int,
     layerNormEpsilon: Float = 1e-5, scalesAttentionByInverseLayerIndex: Bool = false, endOfTextID: Int? = nil,
-    dropout: Float = 0.1
+    dropout: Float = 0.1, initializerRange: Float = 0.02
   ) {
     self.vocabularySize = vocabularySize
     self.positionCount = positionCount
@@ -46,6 +49,7 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     self.scalesAttentionByInverseLayerIndex = scalesAttentionByInverseLayerIndex
     self.endOfTextID = endOfTextID ?? vocabularySize - 1
     self.dropout = dropout
+    self.initializerRange = initializerRange
   }
 
   /// Reads a configuration; what older `config.json` files leave out gets GPT-2's default.
@@ -60,6 +64,7 @@ public struct GPTConfig: Codable, Sendable, Equatable {
       scalesAttentionByInverseLayerIndex: try values.decodeIfPresent(
         Bool.self, forKey: .scalesAttentionByInverseLayerIndex) ?? false,
       endOfTextID: try values.decodeIfPresent(Int.self, forKey: .endOfTextID),
-      dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1)
+      dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1,
+      initializerRange: try values.decodeIfPresent(Float.self, forKey: .initializerRange) ?? 0.02)
   }
 }

@@ -9,10 +9,10 @@ public final class VisionAttention: Module {
   @Child("proj") var output: any UnaryLayer
   let headCount: Int
 
-  init(_ width: Int, headCount: Int) {
+  init(_ width: Int, headCount: Int, initializer: Initializer) {
     self.headCount = headCount
-    _qkv.wrappedValue = Linear(width, 3 * width, initializer: .truncatedNormal(deviation: 0.02))
-    _output.wrappedValue = Linear(width, width, initializer: .truncatedNormal(deviation: 0.02))
+    _qkv.wrappedValue = Linear(width, 3 * width, initializer: initializer)
+    _output.wrappedValue = Linear(width, width, initializer: initializer)
   }
 
   func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
@@ -27,9 +27,9 @@ public final class VisionMLP: Module {
   @Child("fc1") var first: any UnaryLayer
   @Child("fc2") var second: any UnaryLayer
 
-  init(_ width: Int, hiddenSize: Int) {
-    _first.wrappedValue = Linear(width, hiddenSize, initializer: .truncatedNormal(deviation: 0.02))
-    _second.wrappedValue = Linear(hiddenSize, width, initializer: .truncatedNormal(deviation: 0.02))
+  init(_ width: Int, hiddenSize: Int, initializer: Initializer) {
+    _first.wrappedValue = Linear(width, hiddenSize, initializer: initializer)
+    _second.wrappedValue = Linear(hiddenSize, width, initializer: initializer)
   }
 
   func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
@@ -55,11 +55,12 @@ public final class VisionBlock: Module {
 
   init(_ config: VisionTransformerConfig) {
     let width = config.hiddenSize
+    let start = Initializer.truncatedNormal(deviation: config.initializerRange)
     _norm1.wrappedValue = LayerNorm(width, epsilon: config.layerNormEpsilon)
-    _attention.wrappedValue = VisionAttention(width, headCount: config.headCount)
+    _attention.wrappedValue = VisionAttention(width, headCount: config.headCount, initializer: start)
     _scale1.wrappedValue = LayerScale(width)
     _norm2.wrappedValue = LayerNorm(width, epsilon: config.layerNormEpsilon)
-    _mlp.wrappedValue = VisionMLP(width, hiddenSize: config.mlpRatio * width)
+    _mlp.wrappedValue = VisionMLP(width, hiddenSize: config.mlpRatio * width, initializer: start)
     _scale2.wrappedValue = LayerScale(width)
   }
 

@@ -28,11 +28,14 @@ public struct VisionTransformerConfig: Codable, Sendable, Equatable {
   public var layerNormEpsilon: Float
   /// Names in the checkpoint.
   public var tokenNames: TokenNames
+  /// Deviation of random start values.
+  public var initializerRange: Float
 
   /// Makes a configuration.
   public init(
     hiddenSize: Int, depth: Int, headCount: Int, patchSize: Int = 14, registerCount: Int = 4, mlpRatio: Int = 4,
-    positionGrid: Int, imageSizePixels: Int, layerNormEpsilon: Float = 1e-6, tokenNames: TokenNames = .hub
+    positionGrid: Int, imageSizePixels: Int, layerNormEpsilon: Float = 1e-6, tokenNames: TokenNames = .hub,
+    initializerRange: Float = 0.02
   ) {
     self.hiddenSize = hiddenSize
     self.depth = depth
@@ -44,5 +47,6 @@ public struct VisionTransformerConfig: Codable, Sendable, Equatable {
     self.imageSizePixels = imageSizePixels
     self.layerNormEpsilon = layerNormEpsilon
     self.tokenNames = tokenNames
+    self.initializerRange = initializerRange
   }
 }
