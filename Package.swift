@@ -66,7 +66,7 @@ let testTargets: [Target] = [
   tests("CleftFormatsTests", ["CleftTensor", "CleftFormats"]),
   tests("CleftTextTests", ["CleftFormats", "CleftText"]),
   tests("CleftImagingTests", ["CleftTensor", "CleftFormats", "CleftImaging"]),
-  tests("CleftModelsTests", ["CleftTensor", "CleftNN", "CleftModels", "CleftAdapters"]),
+  tests("CleftModelsTests", ["CleftTensor", "CleftFormats", "CleftNN", "CleftModels", "CleftAdapters"]),
   tests("CleftDataTests", ["CleftTensor", "CleftFormats", "CleftImaging", "CleftData"]),
   tests("CleftTrainingTests", ["CleftTensor", "CleftNN", "CleftTraining"]),
   tests("EndToEndTests", ["cleft"]),

@@ -92,7 +92,6 @@ public struct CSVTable: Sendable {
         if i >= bytes.count { break row }
         if bytes[i] == separator {
           i += 1
-          if i == bytes.count { fields.append("") }
           continue row
         }
         guard bytes[i] == newline else {

@@ -8,12 +8,17 @@ public enum Signals {
   /// Watches SIGINT, SIGTERM and SIGUSR1. A second SIGINT ends the process at once.
   public static func watch() {
     requested.store(0, ordering: .relaxed)
+    var watched = sigset_t()
+    sigemptyset(&watched)
     for number in [SIGINT, SIGTERM, SIGUSR1] {
+      sigaddset(&watched, number)
       signal(number) { number in
         if number == SIGINT, Signals.stopRequest == SIGINT { _exit(130) }
         Signals.request(number)
       }
     }
+    // A parent may have started this process with signals held back.
+    pthread_sigmask(SIG_UNBLOCK, &watched, nil)
   }
 
   private static func request(_ number: Int32) { requested.store(number, ordering: .relaxed) }

@@ -1,5 +1,6 @@
 import CleftData
 import CleftFormats
+import CleftTensor
 import Foundation
 import Testing
 

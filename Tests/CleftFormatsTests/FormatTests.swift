@@ -98,6 +98,10 @@ private func temporary(_ name: String, _ data: Data) throws -> String {
     #expect(try table.column("b") == 1)
   }
 
+  @Test func anEmptyLastFieldNeedsNoLineEnd() throws {
+    #expect(try table("a,b\n1,").rows == [["1", ""]])
+  }
+
   @Test func whatIsWrongIsNamedWithItsLine() throws {
     for (text, place) in [("a,b\n1\n", ":2"), ("a\n\"x\n", ":2"), ("a\n\"x\"y\n", ":2")] {
       let error = #expect(throws: FormatError.self) { try table(text) }

@@ -1,5 +1,6 @@
 import CleftFormats
 import CleftImaging
+import CleftTensor
 import Foundation
 import Testing
 

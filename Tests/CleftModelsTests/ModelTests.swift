@@ -1,4 +1,5 @@
 import CleftAdapters
+import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
@@ -14,12 +15,13 @@ import Testing
       }
     }
     let register = [0.70843, 2.91932, 5.28336, 7.59270, 9.90493, 12.22106, 14.53084, 16.84176, 19.15824]
-    for (a, b) in zip(resampled(true), register) { #expect(abs(a - b) < 1e-5) }
+    // PyTorch computed the vectors in float32, at values up to 36.
+    for (a, b) in zip(resampled(true), register) { #expect(abs(a - b) < 2e-5) }
     let plain = [
       0.55516, 2.92484, 5.29249, 7.53269, 9.79608, 12.18306, 14.45318, 16.69017, 19.04953, 21.36951, 23.60005, 25.90014,
       28.27463, 30.51865, 32.77594, 35.17113,
     ]
-    for (a, b) in zip(resampled(false), plain) { #expect(abs(a - b) < 1e-5) }
+    for (a, b) in zip(resampled(false), plain) { #expect(abs(a - b) < 2e-5) }
   }
 }
 
@@ -179,11 +181,14 @@ import Testing
     }
     let first = layer(1)
     let output = first(x, .evaluation).array
-    #expect(output == layer(1)(x, .evaluation).array, "deterministic under a fixed key")
+    let second = layer(1)
+    let repeated = second(x, .evaluation).array
+    #expect(output == repeated, "deterministic under a fixed key")
     let copy = layer(2)
     let values = Dictionary(uniqueKeysWithValues: first.cells().map { ($0.path, $0.cell.value) })
     try copy.load(from: "test", keys: values.mapValues(\.shape)) { values[$0] ?? Tensor([]) }
-    #expect(copy(x, .evaluation).array == output, "state-dict round trip")
+    let copied = copy(x, .evaluation).array
+    #expect(copied == output, "state-dict round trip")
     #expect(throws: StateDictError.self) { try copy.load(from: "test", keys: [:]) { _ in Tensor([]) } }
     let training = first(x, ForwardContext(isTraining: true, key: RandomKey(seed: 1))).array
     #expect((training == output) != entry.dependsOnMode, "training differs from evaluation only where it should")
