@@ -43,7 +43,8 @@ let stack: [Target] = [
   library(
     "CleftTraining",
     [
-      "CMPI", "CleftTensor", "CleftFormats", "CleftNN", "CleftText", "CleftImaging", "CleftMetrics", "CleftModels",
+      "CMPI", "CleftTensor", "CleftFormats", "CleftNN", "CleftText", "CleftImaging", "CleftMetrics",
+      "CleftModels",
       "CleftAdapters", "CleftData", log,
     ]),
   library(

@@ -27,7 +27,9 @@ public enum AdapterCatalog {
       Problem("--peft", found: "'\(name)'", expected: "one of \(all.map(\.name).joined(separator: ", "))"))
   }
 
-  private static func entry<Config: AdapterConfig>(_ name: String, _ summary: String, _ config: Config) -> Entry {
+  private static func entry<Config: AdapterConfig>(_ name: String, _ summary: String, _ config: Config)
+    -> Entry
+  {
     Entry(name: name, summary: summary, defaultConfig: config, decode: { try Config(from: $0) })
   }
 }

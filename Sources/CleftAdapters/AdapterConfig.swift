@@ -25,7 +25,11 @@ public enum AdapterError: CleftError {
   case badSetting(Problem)
 
   /// The parts of the message.
-  public var problem: Problem { switch self { case .badSetting(let problem): problem } }
+  public var problem: Problem {
+    switch self {
+    case .badSetting(let problem): problem
+    }
+  }
   /// 78.
   public var exitStatus: ExitStatus { .badConfiguration }
 }

@@ -7,7 +7,9 @@ import Yams
 ///
 /// A file is a YAML map of long option names. Its options come first, so those typed behind it win.
 enum ArgumentExpansion {
-  private static let builtIn: Set<String> = ["--help-hidden", "--generate-completion-script", "--experimental-dump-help"]
+  private static let builtIn: Set<String> = [
+    "--help-hidden", "--generate-completion-script", "--experimental-dump-help",
+  ]
 
   static func expand(_ arguments: [String]) throws -> [String] {
     var typed: [String] = []
@@ -51,7 +53,8 @@ enum ArgumentExpansion {
     }
     return try mapping.flatMap { key, value -> [String] in
       guard let name = key.string, let scalar = value.scalar?.string else {
-        throw TrainingError.badConfiguration(Problem("\(path): \(key.string ?? "?")", found: "a nested value", expected: "a scalar"))
+        throw TrainingError.badConfiguration(
+          Problem("\(path): \(key.string ?? "?")", found: "a nested value", expected: "a scalar"))
       }
       switch value.bool {
       case true?: return ["--\(name)"]

@@ -12,7 +12,8 @@ public enum CommandLineTool {
   public static func run() -> Never {
     do {
       try Processor.requireBuiltFeatures()
-      let asksForHelp = CommandLine.arguments.count < 2 || CommandLine.arguments.contains { helpWords.contains($0) }
+      let asksForHelp =
+        CommandLine.arguments.count < 2 || CommandLine.arguments.contains { helpWords.contains($0) }
       if !asksForHelp { Processor.chooseBLASKernels() }
       let arguments = try ArgumentExpansion.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try Cleft.parseAsRoot(arguments)
@@ -31,7 +32,8 @@ public enum CommandLineTool {
 struct Cleft: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cleft",
-    abstract: "Pretrain, prompt-tune and zero-shot-evaluate language–image models of medical pictures, on CPUs.",
+    abstract:
+      "Pretrain, prompt-tune and zero-shot-evaluate language–image models of medical pictures, on CPUs.",
     discussion: "Options may be spelled with hyphens or underscores. Start with: cleft doctor",
     version: "0.1.0", subcommands: CommandCatalog.all)
 }

@@ -8,7 +8,8 @@ import Foundation
 /// This target is built without the kernels' CPU flag, so that the check itself runs anywhere.
 enum Processor {
   /// Flags of the first processor in `/proc/cpuinfo`.
-  static let features: Set<String> = field("flags").map { Set($0.split(separator: " ").map(String.init)) } ?? []
+  static let features: Set<String> =
+    field("flags").map { Set($0.split(separator: " ").map(String.init)) } ?? []
 
   /// The processor's name.
   static let name = field("model name") ?? "unknown"
@@ -49,7 +50,8 @@ enum Processor {
   /// A line to show when an environment variable was set aside; nil if none was.
   static var setAsideNotice: String? {
     guard let asked = getenv(chosenMark).map({ String(cString: $0) }), !asked.isEmpty else { return nil }
-    return "OPENBLAS_CORETYPE=\(asked) set aside for \(Runtime.blasCore) kernels; CLEFT_BLAS_CORE=\(asked) keeps it."
+    return
+      "OPENBLAS_CORETYPE=\(asked) set aside for \(Runtime.blasCore) kernels; CLEFT_BLAS_CORE=\(asked) keeps it."
   }
 
   private static func field(_ name: String) -> String? {

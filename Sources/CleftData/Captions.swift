@@ -12,7 +12,8 @@ public enum Captions {
   ///   - negatives: listed behind `but this image has no`; nil leaves that part out.
   ///   - hasPrefix: off in prompt tuning, where vectors take the prefix's place.
   /// - Returns: cleaned sentences; empty when there are no words.
-  public static func chexpert(positives: [Finding], negatives: [Finding]? = nil, hasPrefix: Bool) -> [String] {
+  public static func chexpert(positives: [Finding], negatives: [Finding]? = nil, hasPrefix: Bool) -> [String]
+  {
     var text = hasPrefix ? chestPrefix : ""
     for finding in positives { text += finding.rawValue + " " }
     if let negatives {
@@ -29,7 +30,9 @@ public enum Captions {
     var i = 0
     while i < scalars.count {
       var digits = i
-      while digits < scalars.count, scalars[digits].properties.generalCategory == .decimalNumber, scalars[digits].isASCII {
+      while digits < scalars.count, scalars[digits].properties.generalCategory == .decimalNumber,
+        scalars[digits].isASCII
+      {
         digits += 1
       }
       if digits > i, digits < scalars.count, scalars[digits] == "." {

@@ -25,7 +25,8 @@ public struct CSVTable: Sendable {
     for row in parsed.dropFirst() where row.fields.count != header.fields.count {
       throw .malformed(
         Problem(
-          "\(path):\(row.line)", found: "\(row.fields.count) fields", expected: "\(header.fields.count) as in line 1",
+          "\(path):\(row.line)", found: "\(row.fields.count) fields",
+          expected: "\(header.fields.count) as in line 1",
           hint: "Quote fields that contain the separator."))
     }
     rows = parsed.dropFirst().map(\.fields)
@@ -65,7 +66,8 @@ public struct CSVTable: Sendable {
           while true {
             guard i < bytes.count else {
               throw .malformed(
-                Problem("\(path):\(firstLine)", found: "a quote that is never closed", hint: "Close or double it."))
+                Problem(
+                  "\(path):\(firstLine)", found: "a quote that is never closed", hint: "Close or double it."))
             }
             if bytes[i] == quote {
               if i + 1 < bytes.count, bytes[i + 1] == quote {
@@ -96,7 +98,8 @@ public struct CSVTable: Sendable {
         }
         guard bytes[i] == newline else {
           throw .malformed(
-            Problem("\(path):\(line)", found: "text after a closing quote", expected: "a separator or a line end"))
+            Problem(
+              "\(path):\(line)", found: "text after a closing quote", expected: "a separator or a line end"))
         }
         i += 1
         line += 1

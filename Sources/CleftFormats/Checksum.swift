@@ -14,7 +14,8 @@ public enum Checksum {
 
   /// Fingerprint of bytes: four multiply-rotate lanes over 32-byte blocks, mixed at the end.
   public static func of(_ bytes: UnsafeRawBufferPointer) -> String {
-    var lanes = SIMD4<UInt64>(0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x27D4_EB2F_1656_67C5)
+    var lanes = SIMD4<UInt64>(
+      0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x27D4_EB2F_1656_67C5)
     let prime = SIMD4<UInt64>(repeating: 0x9E37_79B1_85EB_CA87)
     var i = 0
     while i + 32 <= bytes.count {

@@ -50,7 +50,8 @@ extension CleftError {
 }
 
 /// Names for what exists, nearest to a name that does not.
-public func nearestNames(to name: String, among candidates: some Sequence<String>, count: Int = 3) -> [String] {
+public func nearestNames(to name: String, among candidates: some Sequence<String>, count: Int = 3) -> [String]
+{
   let target = Array(name.utf8)
   return candidates.map { ($0, editDistance(target, Array($0.utf8))) }
     .sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(count).map(\.0)

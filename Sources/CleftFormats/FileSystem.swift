@@ -38,7 +38,8 @@ public enum FileSystem {
       close(descriptor)
       unlink(partial)
       throw .system(
-        Problem(path, found: "cannot be written (\(reason(error)))", hint: "Free space or choose another folder."))
+        Problem(
+          path, found: "cannot be written (\(reason(error)))", hint: "Free space or choose another folder."))
     }
     guard fsync(descriptor) == 0 else {
       let code = errno
@@ -102,7 +103,9 @@ public enum FileSystem {
 
   private static func reason(_ error: any Error) -> String {
     let error = error as NSError
-    if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError, underlying.domain == NSPOSIXErrorDomain {
+    if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError,
+      underlying.domain == NSPOSIXErrorDomain
+    {
       return String(cString: strerror(Int32(underlying.code)))
     }
     if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }

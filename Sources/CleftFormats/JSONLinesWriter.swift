@@ -31,7 +31,8 @@ public final class JSONLinesWriter {
       if count < 0 {
         if errno == EINTR { continue }
         throw .system(
-          Problem(path, found: "cannot be written (\(String(cString: strerror(errno))))", hint: "Free some space."))
+          Problem(
+            path, found: "cannot be written (\(String(cString: strerror(errno))))", hint: "Free some space."))
       }
       written += count
     }

@@ -39,7 +39,8 @@ public final class MappedFile {
 
   /// A storage over some of the bytes that keeps the mapping alive.
   public func storage(at offset: Int, byteCount: Int) -> Storage {
-    precondition(offset >= 0 && offset + byteCount <= count, "mapped file: \(offset) + \(byteCount) of \(count)")
+    precondition(
+      offset >= 0 && offset + byteCount <= count, "mapped file: \(offset) + \(byteCount) of \(count)")
     return Storage(lentBy: self, base: base + offset, byteCount: byteCount)
   }
 }

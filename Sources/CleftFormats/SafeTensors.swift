@@ -34,12 +34,15 @@ public struct SafeTensorsFile {
     file = try MappedFile(path)
     let hint = "The file is damaged or is no safetensors file; fetch or write it again."
     guard file.count >= 8 else {
-      throw .malformed(Problem(path, found: "\(file.count) bytes", expected: "a header of 8 bytes", hint: hint))
+      throw .malformed(
+        Problem(path, found: "\(file.count) bytes", expected: "a header of 8 bytes", hint: hint))
     }
     let length = Int(clamping: UInt64(littleEndian: file.base.loadUnaligned(as: UInt64.self)))
     guard length <= file.count - 8, length <= 100_000_000 else {
       throw .malformed(
-        Problem(path, found: "a header of \(length) bytes in a file of \(file.count)", expected: "a shorter one", hint: hint))
+        Problem(
+          path, found: "a header of \(length) bytes in a file of \(file.count)", expected: "a shorter one",
+          hint: hint))
     }
     let header = Data(bytes: file.base + 8, count: length)
     guard let json = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
@@ -49,13 +52,19 @@ public struct SafeTensorsFile {
     for (key, value) in json where key != "__metadata__" {
       guard let entry = Self.entry(value, dataStart: 8 + length, fileEnd: file.count) else {
         throw .malformed(
-          Problem("\(path): \(key)", found: "a wrong type, shape or byte range", expected: "bytes within the file", hint: hint))
+          Problem(
+            "\(path): \(key)", found: "a wrong type, shape or byte range", expected: "bytes within the file",
+            hint: hint))
       }
       entries[key] = entry
     }
-    let ordered = entries.sorted { ($0.value.offset, $0.value.byteCount) < ($1.value.offset, $1.value.byteCount) }
-    for (a, b) in zip(ordered, ordered.dropFirst()) where a.value.offset + a.value.byteCount > b.value.offset {
-      throw .malformed(Problem("\(path): \(b.key)", found: "bytes that overlap those of \(a.key)", hint: hint))
+    let ordered = entries.sorted {
+      ($0.value.offset, $0.value.byteCount) < ($1.value.offset, $1.value.byteCount)
+    }
+    for (a, b) in zip(ordered, ordered.dropFirst()) where a.value.offset + a.value.byteCount > b.value.offset
+    {
+      throw .malformed(
+        Problem("\(path): \(b.key)", found: "bytes that overlap those of \(a.key)", hint: hint))
     }
     self.entries = entries
     metadata = json["__metadata__"] as? [String: String] ?? [:]
@@ -71,13 +80,15 @@ public struct SafeTensorsFile {
       return Tensor(entry.shape, storage: file.storage(at: entry.offset, byteCount: entry.byteCount))
     }
     guard entry.dtype.isFloatingPoint else {
-      throw .malformed(Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "a floating type"))
+      throw .malformed(
+        Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "a floating type"))
     }
     let result = Tensor(uninitialized: entry.shape)
     result.withMutablePointer { out in
       for i in 0..<entry.shape.count {
         switch entry.dtype {
-        case .bfloat16: out[i] = float(fromBFloat16: bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
+        case .bfloat16:
+          out[i] = float(fromBFloat16: bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
         case .float16: out[i] = Float(bytes.loadUnaligned(fromByteOffset: 2 * i, as: Float16.self))
         case .float64: out[i] = Float(bytes.loadUnaligned(fromByteOffset: 8 * i, as: Double.self))
         default: out[i] = bytes.loadUnaligned(fromByteOffset: 4 * i, as: Float.self)
@@ -99,7 +110,8 @@ public struct SafeTensorsFile {
       case .uint8, .bool: return Int(bytes.load(fromByteOffset: i, as: UInt8.self))
       case .int8: return Int(bytes.load(fromByteOffset: i, as: Int8.self))
       default:
-        throw .malformed(Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "integers"))
+        throw .malformed(
+          Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "integers"))
       }
     }
   }
@@ -148,7 +160,8 @@ public enum SafeTensorsWriter {
     for (key, tensor) in tensors {
       let end = offset + tensor.count * 4
       header.append(
-        "\(jsonText(key)):{\"dtype\":\"F32\",\"shape\":\(tensor.shape.dimensions),\"data_offsets\":[\(offset),\(end)]}")
+        "\(jsonText(key)):{\"dtype\":\"F32\",\"shape\":\(tensor.shape.dimensions),\"data_offsets\":[\(offset),\(end)]}"
+      )
       offset = end
     }
     var text = Data("{\(header.joined(separator: ","))}".utf8)
@@ -159,7 +172,8 @@ public enum SafeTensorsWriter {
       for (_, tensor) in tensors {
         try tensor.read { pointer in
           let data = Data(
-            bytesNoCopy: UnsafeMutableRawPointer(mutating: pointer), count: tensor.count * 4, deallocator: .none)
+            bytesNoCopy: UnsafeMutableRawPointer(mutating: pointer), count: tensor.count * 4,
+            deallocator: .none)
           if tensor.count > 0 { try handle.write(contentsOf: data) }
         }
       }
@@ -170,6 +184,7 @@ public enum SafeTensorsWriter {
 /// JSON text of a string, list or map, keys sorted.
 public func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
   let encoder = JSONEncoder()
-  encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+  encoder.outputFormatting =
+    pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
   return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
 }

@@ -7,7 +7,8 @@ public struct GrayImage: Sendable, Equatable {
 
   /// Makes a picture from its gray levels.
   public init(width: Int, height: Int, pixels: [UInt8]) {
-    precondition(pixels.count == width * height, "gray image: \(pixels.count) pixels for \(width) x \(height)")
+    precondition(
+      pixels.count == width * height, "gray image: \(pixels.count) pixels for \(width) x \(height)")
     self.width = width
     self.height = height
     self.pixels = pixels
@@ -41,7 +42,9 @@ public struct GrayImage: Sendable, Equatable {
   /// Left and right exchanged.
   public var mirrored: GrayImage {
     var result = self
-    for y in 0..<height { for x in 0..<width { result.pixels[y * width + x] = pixels[y * width + width - 1 - x] } }
+    for y in 0..<height {
+      for x in 0..<width { result.pixels[y * width + x] = pixels[y * width + width - 1 - x] }
+    }
     return result
   }
 }

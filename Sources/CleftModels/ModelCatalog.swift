@@ -14,7 +14,8 @@ public enum ModelCatalog {
       vision: VisionTransformerConfig(
         hiddenSize: 128, depth: 4, headCount: 4, positionGrid: 8, imageSizePixels: 112,
         initializerRange: 0.06),
-      text: GPTConfig(vocabularySize: 512, positionCount: 128, hiddenSize: 128, depth: 2, headCount: 4,
+      text: GPTConfig(
+        vocabularySize: 512, positionCount: 128, hiddenSize: 128, depth: 2, headCount: 4,
         initializerRange: 0.08),
       embeddingSize: 128),
     "small": DualEncoderConfig(
@@ -54,7 +55,10 @@ public enum ModelCatalog {
       imageSizePixels: 224)
   }
 
-  private static func hub(_ name: String, _ config: VisionTransformerConfig) -> Entry<VisionTransformerConfig> {
-    Entry(config: config, fetchCommand: "python -c \"import torch; torch.hub.load('facebookresearch/dinov2', '\(name)')\"")
+  private static func hub(_ name: String, _ config: VisionTransformerConfig) -> Entry<VisionTransformerConfig>
+  {
+    Entry(
+      config: config,
+      fetchCommand: "python -c \"import torch; torch.hub.load('facebookresearch/dinov2', '\(name)')\"")
   }
 }

@@ -146,14 +146,18 @@ extension Module {
   public func seed(_ key: RandomKey) { for named in cells() { named.cell.seed(key.split(name: named.path)) } }
 
   /// Sets whether the parameters are trained.
-  public func setTrainable(_ isTrainable: Bool) { for named in parameters { named.cell.isTrainable = isTrainable } }
+  public func setTrainable(_ isTrainable: Bool) {
+    for named in parameters { named.cell.isTrainable = isTrainable }
+  }
 
   /// Offers every child, deepest last, to `body` and puts what it returns in its place.
   ///
   /// - Parameter body: takes path and module; nil keeps the module and goes on inside it.
   /// - Returns: the paths replaced.
   @discardableResult
-  public func replaceChildren(prefix: String = "", _ body: (_ path: String, _ module: any Module) -> (any Module)?)
+  public func replaceChildren(
+    prefix: String = "", _ body: (_ path: String, _ module: any Module) -> (any Module)?
+  )
     -> [String]
   {
     var replaced: [String] = []

@@ -7,7 +7,11 @@ public enum StateDictError: CleftError {
   case mismatch(Problem)
 
   /// The parts of the message.
-  public var problem: Problem { switch self { case .mismatch(let problem): problem } }
+  public var problem: Problem {
+    switch self {
+    case .mismatch(let problem): problem
+    }
+  }
   /// 65.
   public var exitStatus: ExitStatus { .badData }
 }

@@ -17,7 +17,9 @@ public struct RandomKey: Hashable, Sendable {
   public func split(_ label: StaticString, _ indices: Int...) -> RandomKey {
     var state = bits
     label.withUTF8Buffer { for byte in $0 { state = Self.mix(state ^ UInt64(byte)) } }
-    for index in indices { state = Self.mix(state &+ UInt64(bitPattern: Int64(index)) &* 0xD6E8_FEB8_6659_FD93) }
+    for index in indices {
+      state = Self.mix(state &+ UInt64(bitPattern: Int64(index)) &* 0xD6E8_FEB8_6659_FD93)
+    }
     return RandomKey(bits: Self.mix(state))
   }
 
@@ -27,7 +29,9 @@ public struct RandomKey: Hashable, Sendable {
   }
 
   /// The `index`-th 64 random bits of this stream.
-  public func bits(at index: Int) -> UInt64 { Self.mix(bits &+ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15) }
+  public func bits(at index: Int) -> UInt64 {
+    Self.mix(bits &+ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15)
+  }
 
   /// The `index`-th number of this stream, uniform in [0, 1).
   public func uniform(at index: Int) -> Double { Double(bits(at: index) >> 11) * 0x1p-53 }

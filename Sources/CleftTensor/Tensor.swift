@@ -40,7 +40,8 @@ public struct Tensor {
 
   /// A constant over memory lent by a file mapping or a loader.
   public init(_ shape: Shape, storage: Storage) {
-    precondition(storage.byteCount >= shape.count * 4, "tensor: storage of \(storage.byteCount) bytes for [\(shape)]")
+    precondition(
+      storage.byteCount >= shape.count * 4, "tensor: storage of \(storage.byteCount) bytes for [\(shape)]")
     self.init(shape: shape, storage: storage, offset: 0)
   }
 
@@ -75,7 +76,9 @@ public struct Tensor {
 
   /// Writes the elements in place; every tensor that shares the storage sees it.
   @inline(__always)
-  public func withMutablePointer<Result>(_ body: (UnsafeMutablePointer<Float>) throws -> Result) rethrows -> Result {
+  public func withMutablePointer<Result>(_ body: (UnsafeMutablePointer<Float>) throws -> Result) rethrows
+    -> Result
+  {
     try withExtendedLifetime(storage) { try body(pointer) }
   }
 
@@ -98,7 +101,9 @@ public struct Tensor {
 }
 
 @inline(__always)
-func with<R>(_ a: Tensor, _ b: Tensor, _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> R) -> R {
+func with<R>(
+  _ a: Tensor, _ b: Tensor, _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> R
+) -> R {
   withExtendedLifetime((a.storage, b.storage)) { body(a.pointer, b.pointer) }
 }
 
@@ -114,7 +119,8 @@ func with<R>(
 func with<R>(
   _ a: Tensor, _ b: Tensor, _ c: Tensor, _ d: Tensor,
   _ body: (
-    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>
+    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
+    UnsafeMutablePointer<Float>
   ) -> R
 ) -> R {
   withExtendedLifetime((a.storage, b.storage, c.storage, d.storage)) {

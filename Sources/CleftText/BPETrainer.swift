@@ -24,9 +24,13 @@ public enum BPETrainer {
     while 256 + merges.count + 1 < size {
       var pairs: [[String]: Int] = [:]
       for word in words {
-        for (left, right) in zip(word.parts, word.parts.dropFirst()) { pairs[[left, right], default: 0] += word.count }
+        for (left, right) in zip(word.parts, word.parts.dropFirst()) {
+          pairs[[left, right], default: 0] += word.count
+        }
       }
-      let best = pairs.max { a, b in a.value != b.value ? a.value < b.value : b.key.lexicographicallyPrecedes(a.key) }
+      let best = pairs.max { a, b in
+        a.value != b.value ? a.value < b.value : b.key.lexicographicallyPrecedes(a.key)
+      }
       guard let best, best.value > 1 else { break }
       merges.append((best.key[0], best.key[1]))
       for index in words.indices { words[index].parts = merged(words[index].parts, best.key[0], best.key[1]) }
@@ -38,7 +42,9 @@ public enum BPETrainer {
   public static func assembled(_ merges: [(String, String)]) -> Result {
     var vocabulary: [String: Int] = [:]
     for byte in UInt8.min...UInt8.max { vocabulary[ByteSpelling.spell([byte])] = Int(byte) }
-    for (left, right) in merges where vocabulary[left + right] == nil { vocabulary[left + right] = vocabulary.count }
+    for (left, right) in merges where vocabulary[left + right] == nil {
+      vocabulary[left + right] = vocabulary.count
+    }
     vocabulary[ByteLevelBPE.endOfText] = vocabulary.count
     return Result(vocabulary: vocabulary, merges: merges)
   }

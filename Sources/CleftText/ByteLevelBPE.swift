@@ -36,23 +36,29 @@ public final class ByteLevelBPE: Tokenizer {
   ///   - added: tokens that are found in a text before anything else.
   ///   - source: names the origin in messages.
   public init(
-    vocabulary: [String: Int], merges: [(String, String)], added: [String: Int], addsPrefixSpace: Bool = false,
+    vocabulary: [String: Int], merges: [(String, String)], added: [String: Int],
+    addsPrefixSpace: Bool = false,
     source: String
   ) throws(TokenizerError) {
     var byteIDs: [Int32] = []
     for byte in UInt8.min...UInt8.max {
       guard let id = vocabulary[ByteSpelling.spell([byte])] else {
         throw .malformed(
-          Problem(source, found: "no token for byte \(byte)", expected: "a byte-level vocabulary with all 256 bytes"))
+          Problem(
+            source, found: "no token for byte \(byte)", expected: "a byte-level vocabulary with all 256 bytes"
+          ))
       }
       byteIDs.append(Int32(id))
     }
     var ranks: [Pair: (rank: Int32, merged: Int32)] = [:]
     for (rank, (left, right)) in merges.enumerated() {
-      guard let leftID = vocabulary[left], let rightID = vocabulary[right], let merged = vocabulary[left + right] else {
+      guard let leftID = vocabulary[left], let rightID = vocabulary[right],
+        let merged = vocabulary[left + right]
+      else {
         throw .malformed(
           Problem(
-            "\(source): merge \(rank + 1)", found: "'\(left) \(right)' with a part or its sum outside the vocabulary",
+            "\(source): merge \(rank + 1)",
+            found: "'\(left) \(right)' with a part or its sum outside the vocabulary",
             hint: "vocab.json and merges.txt must come from one tokenizer."))
       }
       ranks[Pair(left: Int32(leftID), right: Int32(rightID))] = (Int32(rank), Int32(merged))
@@ -110,7 +116,8 @@ public final class ByteLevelBPE: Tokenizer {
       return (content: String(view), id: id)
     }
     return TokenizerFiles.tokenizerJSON(
-      vocabulary: vocabulary, merges: merges, added: tokens.sorted { $0.id < $1.id }, addsPrefixSpace: addsPrefixSpace)
+      vocabulary: vocabulary, merges: merges, added: tokens.sorted { $0.id < $1.id },
+      addsPrefixSpace: addsPrefixSpace)
   }
 
   private enum Part {
@@ -125,7 +132,8 @@ public final class ByteLevelBPE: Tokenizer {
     var pending = String.UnicodeScalarView()
     var i = 0
     while i < scalars.count {
-      if firsts.contains(scalars[i]), let hit = added.first(where: { scalars[i...].starts(with: $0.content) }) {
+      if firsts.contains(scalars[i]), let hit = added.first(where: { scalars[i...].starts(with: $0.content) })
+      {
         if !pending.isEmpty { parts.append(.text(String(pending))) }
         pending = String.UnicodeScalarView()
         parts.append(.added(hit.id))
@@ -146,7 +154,9 @@ public final class ByteLevelBPE: Tokenizer {
       var best: (rank: Int32, merged: Int32, pair: Pair)?
       for i in 0..<ids.count - 1 {
         let pair = Pair(left: ids[i], right: ids[i + 1])
-        if let merge = mergeRanks[pair], merge.rank < best?.rank ?? .max { best = (merge.rank, merge.merged, pair) }
+        if let merge = mergeRanks[pair], merge.rank < best?.rank ?? .max {
+          best = (merge.rank, merge.merged, pair)
+        }
       }
       guard let best else { break }
       var merged: [Int32] = []

@@ -34,7 +34,8 @@ public enum PreTokenizer {
       }
     }
     // An optional plain space joins the run behind it.
-    let first = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space ? start + 1 : start
+    let first =
+      scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space ? start + 1 : start
     var end = first
     while end < scalars.count, kinds[end] == kinds[first] { end += 1 }
     if kinds[first] != .space || end == scalars.count { return end }
@@ -66,7 +67,7 @@ enum ByteSpelling {
     var shifted: UInt32 = 256
     return (0..<256).map { byte in
       let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
-      if !isPrintable { defer { shifted += 1 } ; return Unicode.Scalar(shifted).map(Character.init) ?? " " }
+      if !isPrintable { defer { shifted += 1 }; return Unicode.Scalar(shifted).map(Character.init) ?? " " }
       return Character(Unicode.Scalar(UInt8(byte)))
     }
   }()

@@ -22,13 +22,17 @@ public enum TokenizerFiles {
 
   /// Text of a `tokenizer.json` that Hugging Face's `tokenizers` reads.
   static func tokenizerJSON(
-    vocabulary: [String: Int], merges: [(String, String)], added: [(content: String, id: Int)], addsPrefixSpace: Bool
+    vocabulary: [String: Int], merges: [(String, String)], added: [(content: String, id: Int)],
+    addsPrefixSpace: Bool
   ) -> String {
     let model: [String: Any] = [
       "type": "BPE", "dropout": NSNull(), "unk_token": NSNull(), "continuing_subword_prefix": "",
-      "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary, "merges": merges.map { "\($0) \($1)" },
+      "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary,
+      "merges": merges.map { "\($0) \($1)" },
     ]
-    let byteLevel: [String: Any] = ["type": "ByteLevel", "add_prefix_space": addsPrefixSpace, "trim_offsets": true]
+    let byteLevel: [String: Any] = [
+      "type": "ByteLevel", "add_prefix_space": addsPrefixSpace, "trim_offsets": true,
+    ]
     let root: [String: Any] = [
       "version": "1.0", "truncation": NSNull(), "padding": NSNull(), "normalizer": NSNull(),
       "added_tokens": added.map { token in
@@ -47,7 +51,8 @@ public enum TokenizerFiles {
   private static func object(_ path: String) throws -> [String: Any] {
     let data = try FileSystem.read(path)
     guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw TokenizerError.malformed(Problem(path, found: "not a JSON object", expected: "tokenizer.json or vocab.json"))
+      throw TokenizerError.malformed(
+        Problem(path, found: "not a JSON object", expected: "tokenizer.json or vocab.json"))
     }
     return json
   }
@@ -56,7 +61,8 @@ public enum TokenizerFiles {
     guard let model = json["model"] as? [String: Any], (model["type"] as? String ?? "BPE") == "BPE",
       let vocabulary = model["vocab"] as? [String: Int], let listed = model["merges"] as? [Any]
     else {
-      throw TokenizerError.malformed(Problem(path, found: "no BPE model", expected: "model.type BPE with vocab, merges"))
+      throw TokenizerError.malformed(
+        Problem(path, found: "no BPE model", expected: "model.type BPE with vocab, merges"))
     }
     var merges: [(String, String)] = []
     for (index, entry) in listed.enumerated() {
@@ -70,7 +76,8 @@ public enum TokenizerFiles {
     let steps = [json["pre_tokenizer"] as? [String: Any]].compactMap { $0 }
     let flat = steps.flatMap { [$0] + ($0["pretokenizers"] as? [[String: Any]] ?? []) }
     guard let byteLevel = flat.first(where: { $0["type"] as? String == "ByteLevel" }) else {
-      throw TokenizerError.malformed(Problem(path, found: "no ByteLevel pre-tokenizer", expected: "a GPT-2 tokenizer"))
+      throw TokenizerError.malformed(
+        Problem(path, found: "no ByteLevel pre-tokenizer", expected: "a GPT-2 tokenizer"))
     }
     var added: [String: Int] = [:]
     for token in json["added_tokens"] as? [[String: Any]] ?? [] {
@@ -81,17 +88,23 @@ public enum TokenizerFiles {
       addsPrefixSpace: byteLevel["add_prefix_space"] as? Bool ?? false, source: path)
   }
 
-  private static func fromVocabulary(_ json: [String: Any], _ path: String, merges: String) throws -> ByteLevelBPE {
+  private static func fromVocabulary(_ json: [String: Any], _ path: String, merges: String) throws
+    -> ByteLevelBPE
+  {
     guard let vocabulary = json as? [String: Int] else {
-      throw TokenizerError.malformed(Problem(path, found: "values that are not ids", expected: "spelling: id"))
+      throw TokenizerError.malformed(
+        Problem(path, found: "values that are not ids", expected: "spelling: id"))
     }
     let text = String(decoding: try FileSystem.read(merges), as: UTF8.self)
     var pairs: [(String, String)] = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+      .enumerated()
+    {
       if line.isEmpty || (index == 0 && line.hasPrefix("#version")) { continue }
       let parts = line.split(separator: " ")
       guard parts.count == 2 else {
-        throw TokenizerError.malformed(Problem("\(merges):\(index + 1)", found: "'\(line)'", expected: "two spellings"))
+        throw TokenizerError.malformed(
+          Problem("\(merges):\(index + 1)", found: "'\(line)'", expected: "two spellings"))
       }
       pairs.append((String(parts[0]), String(parts[1])))
     }

@@ -16,7 +16,9 @@ public struct ModelDescription: Codable, Sendable {
   public var prompt: PromptTuningConfig?
 
   /// Makes a description.
-  public init(encoder: DualEncoderConfig, adapter: AdapterDescription? = nil, prompt: PromptTuningConfig? = nil) {
+  public init(
+    encoder: DualEncoderConfig, adapter: AdapterDescription? = nil, prompt: PromptTuningConfig? = nil
+  ) {
     self.encoder = encoder
     self.adapter = adapter
     self.prompt = prompt

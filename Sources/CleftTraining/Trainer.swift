@@ -35,7 +35,8 @@ public struct TrainerConfig: Sendable, Equatable {
   /// Makes settings.
   public init(
     batchSize: Int, rankCount: Int, accumulation: Int, maxSteps: Int, schedule: CosineWarmup, seed: UInt64,
-    imageSizePixels: Int, workerCount: Int, imageCacheBytes: Int, logEverySteps: Int, checkpointEverySteps: Int,
+    imageSizePixels: Int, workerCount: Int, imageCacheBytes: Int, logEverySteps: Int,
+    checkpointEverySteps: Int,
     keptCheckpoints: Int
   ) {
     self.batchSize = batchSize
@@ -78,11 +79,13 @@ public final class Trainer {
     guard count >= config.batchSize * config.rankCount else {
       throw .badConfiguration(
         Problem(
-          "--batch_size", found: "\(config.batchSize) on \(config.rankCount) device(s) for \(count) training samples",
+          "--batch_size",
+          found: "\(config.batchSize) on \(config.rankCount) device(s) for \(count) training samples",
           expected: "at most \(count / config.rankCount)", hint: "Lower --batch_size or --devices."))
     }
     guard task.model.parameters.contains(where: \.cell.isTrainable) else {
-      throw .badConfiguration(Problem("model", found: "no trainable parameter", hint: "Drop a --freeze_ option."))
+      throw .badConfiguration(
+        Problem("model", found: "no trainable parameter", hint: "Drop a --freeze_ option."))
     }
     self.task = task
     self.optimizer = optimizer
@@ -148,7 +151,8 @@ public final class Trainer {
     let count = task.validationSamples.count / size
     if count == 0 { return }
     let loader = ImageLoader(
-      samples: task.validationSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels), augmentation: nil,
+      samples: task.validationSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
+      augmentation: nil,
       workerCount: config.workerCount, cache: validationCache
     ) { $0 < count ? BatchPlan(indices: Array($0 * size..<($0 + 1) * size), epoch: 0) : nil }
     defer { loader.stop() }
@@ -162,7 +166,8 @@ public final class Trainer {
     }
     try log.record(step: step, metrics)
     let epoch = step / schedule.stepsPerEpoch
-    let line = "epoch \(epoch)  step \(step)  val_loss \(fixed(metrics["val_loss"], 4))  "
+    let line =
+      "epoch \(epoch)  step \(step)  val_loss \(fixed(metrics["val_loss"], 4))  "
       + "val_acc1 \(fixed(metrics["val_acc1"], 1)) %"
     log.progress(line, isMilestone: true)
   }
@@ -172,7 +177,8 @@ public final class Trainer {
     let origins = plan.indices.prefix(3).map { task.trainingSamples[$0].origin }.joined(separator: ", ")
     throw .badData(
       Problem(
-        "step \(step)", found: "loss \(result.loss.item) on samples \(origins), …", expected: "a finite number",
+        "step \(step)", found: "loss \(result.loss.item) on samples \(origins), …",
+        expected: "a finite number",
         hint: "Lower --learning_rate or look at those samples."))
   }
 
@@ -192,13 +198,16 @@ public final class Trainer {
       values["resident_mib"] = Double(residentBytes() >> 20)
       try log.record(step: done, values)
     }
-    let left = Duration.seconds(pace * Double(config.maxSteps - done)).formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
+    let left = Duration.seconds(pace * Double(config.maxSteps - done)).formatted(
+      .units(allowed: [.hours, .minutes, .seconds], width: .narrow))
     log.progress(
       "step \(done)/\(config.maxSteps)  loss \(fixed(metrics["loss"], 4))  lr \(String(format: "%.2e", rate))  "
         + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  \(left) left", isMilestone: isLogged)
   }
 
-  private func fixed(_ value: Double?, _ digits: Int) -> String { String(format: "%.\(digits)f", value ?? .nan) }
+  private func fixed(_ value: Double?, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value ?? .nan)
+  }
 
   /// The batches of all steps from one on, as one sequence.
   private static func plans(

@@ -14,7 +14,8 @@ public enum TrainingError: CleftError {
   /// The parts of the message.
   public var problem: Problem {
     switch self {
-    case .badConfiguration(let problem), .badData(let problem), .missing(let problem), .stoppedEarly(let problem):
+    case .badConfiguration(let problem), .badData(let problem), .missing(let problem),
+      .stoppedEarly(let problem):
       problem
     }
   }

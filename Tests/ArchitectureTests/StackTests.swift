@@ -12,21 +12,27 @@ import Testing
   private static let allowed: [String: Set<String>] = [
     "CleftTensor": ["COpenBLAS", "CLAPACKE", "COneDNN"], "CleftFormats": ["CleftTensor"],
     "CleftNN": ["CleftTensor", "CleftFormats"], "CleftText": ["CleftTensor", "CleftFormats"],
-    "CleftImaging": ["CImageCodecs", "CDicom", "CleftTensor", "CleftFormats"], "CleftMetrics": ["CleftTensor"],
+    "CleftImaging": ["CImageCodecs", "CDicom", "CleftTensor", "CleftFormats"],
+    "CleftMetrics": ["CleftTensor"],
     "CleftModels": ["CleftTensor", "CleftFormats", "CleftNN", "CleftText"],
     "CleftAdapters": ["CleftTensor", "CleftFormats", "CleftNN"],
     "CleftData": ["CleftTensor", "CleftFormats", "CleftText", "CleftImaging"], "cleft": ["CleftCommand"],
   ]
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
     .deletingLastPathComponent()
 
   private func imports(_ target: String) throws -> [(file: String, module: String)] {
     let folder = Self.root.appendingPathComponent("Sources/\(target)")
-    let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } ?? []
+    let files =
+      FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
+      ?? []
     return try files.filter { $0.pathExtension == "swift" }.flatMap { file in
       try String(contentsOf: file, encoding: .utf8).split(separator: "\n").compactMap { line in
         let words = line.split(separator: " ").map(String.init)
-        guard let place = words.firstIndex(of: "import"), place <= 1, words.count > place + 1 else { return nil }
+        guard let place = words.firstIndex(of: "import"), place <= 1, words.count > place + 1 else {
+          return nil
+        }
         return (file.lastPathComponent, words[place + 1])
       }
     }
@@ -40,7 +46,9 @@ import Testing
     for (file, module) in found {
       guard let other = Self.order[module] else { continue }
       #expect(other < own, "\(target)/\(file) imports \(module)")
-      if let allowed = Self.allowed[target] { #expect(allowed.contains(module), "\(target)/\(file) imports \(module)") }
+      if let allowed = Self.allowed[target] {
+        #expect(allowed.contains(module), "\(target)/\(file) imports \(module)")
+      }
     }
   }
 
@@ -59,7 +67,8 @@ import Testing
     for (index, entry) in names.enumerated() {
       let end = index + 1 < names.count ? names[index + 1].place : manifest.endIndex
       let text = manifest[entry.place..<end].components(separatedBy: "products:")[0]
-      for (other, order) in Self.order where order >= (Self.order[entry.target] ?? 0) && other != entry.target {
+      for (other, order) in Self.order where order >= (Self.order[entry.target] ?? 0) && other != entry.target
+      {
         #expect(!text.contains("\"\(other)\""), "\(entry.target) depends on \(other)")
       }
     }
@@ -68,9 +77,13 @@ import Testing
   @Test func filesStaySmall() throws {
     for target in Self.order.keys {
       let folder = Self.root.appendingPathComponent("Sources/\(target)")
-      let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } ?? []
+      let files =
+        FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
+        ?? []
       for file in files where file.pathExtension == "swift" {
-        let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).count
+        let lines = try String(contentsOf: file, encoding: .utf8).split(
+          separator: "\n", omittingEmptySubsequences: false
+        ).count
         #expect(lines <= 401, "\(file.lastPathComponent): \(lines) lines")
       }
     }

@@ -8,7 +8,10 @@ import Testing
   /// The worked examples of the published program.
   @Test func workedExamples() {
     let first: [Finding] = [.cardiomegaly, .edema]
-    #expect(Captions.chexpert(positives: first, hasPrefix: true) == ["this is a chest x ray of a patient with cardiomegaly edema"])
+    #expect(
+      Captions.chexpert(positives: first, hasPrefix: true) == [
+        "this is a chest x ray of a patient with cardiomegaly edema"
+      ])
     #expect(Captions.chexpert(positives: [], hasPrefix: true) == ["this is a chest x ray of a patient with"])
     #expect(
       Captions.chexpert(positives: [.supportDevices, .noFinding], hasPrefix: true)
@@ -56,7 +59,8 @@ import Testing
 }
 
 @Suite struct BatchScheduleTests {
-  private let schedule = BatchSchedule(sampleCount: 23, batchSize: 3, rankCount: 2, accumulation: 2, key: .init(seed: 1))
+  private let schedule = BatchSchedule(
+    sampleCount: 23, batchSize: 3, rankCount: 2, accumulation: 2, key: .init(seed: 1))
 
   @Test func everyEpochIsAPermutationOfItsOwn() {
     #expect(schedule.order(ofEpoch: 0).sorted() == Array(0..<23))

@@ -4,7 +4,8 @@ import Foundation
 import Testing
 
 private func temporary(_ name: String, _ data: Data) throws -> String {
-  let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)-\(name)").path
+  let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)-\(name)")
+    .path
   try data.write(to: URL(fileURLWithPath: path))
   return path
 }
@@ -18,7 +19,8 @@ private func temporary(_ name: String, _ data: Data) throws -> String {
   @Test func writingAndReading() throws {
     let path = try temporary("x", Data())
     try SafeTensorsWriter.write(
-      [("b", Tensor([2, 2], [1, 2, 3, 4])), ("a", Tensor([], [7])), ("empty", Tensor([0, 3]))], metadata: ["k": "v"], to: path)
+      [("b", Tensor([2, 2], [1, 2, 3, 4])), ("a", Tensor([], [7])), ("empty", Tensor([0, 3]))],
+      metadata: ["k": "v"], to: path)
     let read = try SafeTensorsFile(path)
     #expect(read.metadata == ["k": "v"])
     #expect(try read.tensor("b").array == [1, 2, 3, 4])
@@ -38,7 +40,8 @@ private func temporary(_ name: String, _ data: Data) throws -> String {
 
   static let bad = [
     "{", "[]", #"{"a":1}"#, #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#,
-    #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,800]}}"#, #"{"a":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}"#,
+    #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,800]}}"#,
+    #"{"a":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}"#,
     #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#,
     #"{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,4]}}"#,
     #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#,
@@ -68,13 +71,17 @@ private func temporary(_ name: String, _ data: Data) throws -> String {
 
   /// Random damage gives an error or other numbers, never a crash.
   @Test func mutatedFilesNeverCrash() throws {
-    let header = Data(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}"#.utf8)
+    let header = Data(
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}"#
+        .utf8)
     var length = UInt64(header.count).littleEndian
     let data = Data(bytes: &length, count: 8) + header + Data(count: 16)
     var draw = RandomKey(seed: 5).generator
     for _ in 0..<300 {
       var bytes = data
-      for _ in 0..<3 { bytes[Int(draw.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: draw.next()) }
+      for _ in 0..<3 {
+        bytes[Int(draw.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: draw.next())
+      }
       let path = try temporary("m", bytes)
       if let file = try? SafeTensorsFile(path) {
         for key in file.entries.keys {

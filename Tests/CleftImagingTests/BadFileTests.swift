@@ -8,7 +8,8 @@ enum CleftKeys { static let one = RandomKey(seed: 1) }
 
 @Suite struct BadFileTests {
   private func temporary(_ name: String, _ data: Data) throws -> String {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)-\(name)").path
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)-\(name)")
+      .path
     try data.write(to: URL(fileURLWithPath: path))
     return path
   }
@@ -37,7 +38,9 @@ enum CleftKeys { static let one = RandomKey(seed: 1) }
     var draw = CleftKeys.one.split(name: name).generator
     for _ in 0..<40 {
       var bytes = data
-      for _ in 0..<4 { bytes[Int(draw.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: draw.next()) }
+      for _ in 0..<4 {
+        bytes[Int(draw.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: draw.next())
+      }
       let path = try temporary(name, bytes)
       _ = try? ImageDecoder.decode(path)
       try FileManager.default.removeItem(atPath: path)

@@ -19,13 +19,15 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
     let cut = OtsuCut.apply(fitted)
     let wide = BilinearResize.apply(cut, width: 256, height: 256)
     let stages = [
-      "decoded8": image, "padded256": fitted, "crop224_of_256": wide.cropped(rows: 16..<240, columns: 16..<240),
+      "decoded8": image, "padded256": fitted,
+      "crop224_of_256": wide.cropped(rows: 16..<240, columns: 16..<240),
       "crop224_of_224": ImagePipeline(sizePixels: 224).evaluation(image),
     ]
     var compared = 0
     for (stage, found) in stages {
       let stem = String(file.prefix { $0 != "." })
-      guard let key = [file, stem].map({ "\($0).\(stage)" }).first(where: { expected.entries[$0] != nil }) else { continue }
+      guard let key = [file, stem].map({ "\($0).\(stage)" }).first(where: { expected.entries[$0] != nil })
+      else { continue }
       let levels = try expected.integers(key)
       try #require(levels.count == found.pixels.count, "\(key)")
       // The JPEG inside a DICOM file decodes differently by one level from decoder to decoder.
@@ -52,7 +54,8 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
   }
 
   @Test(arguments: [(320, 390, 210, 256), (2544, 3056, 213, 256), (49, 49, 255, 255), (224, 224, 256, 256)])
-  func someSquaresLoseAColumnAsPublished(_ height: Int, _ width: Int, _ fittedHeight: Int, _ fittedWidth: Int) {
+  func someSquaresLoseAColumnAsPublished(_ height: Int, _ width: Int, _ fittedHeight: Int, _ fittedWidth: Int)
+  {
     let fitted = SquareFit.apply(GrayImage(width: width, height: height, level: 255))
     let rows = (0..<256).filter { fitted[128, $0] > 0 }.count
     let columns = (0..<256).filter { fitted[$0, 128] > 0 }.count
@@ -87,7 +90,8 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
 
   @Test func trainingDrawsDependOnTheKeyAlone() {
     let pipeline = ImagePipeline(sizePixels: 56)
-    let image = GrayImage(width: 90, height: 70, pixels: (0..<6300).map { UInt8(truncatingIfNeeded: $0 * 13) })
+    let image = GrayImage(
+      width: 90, height: 70, pixels: (0..<6300).map { UInt8(truncatingIfNeeded: $0 * 13) })
     let key = CleftKeys.one
     #expect(pipeline.training(image, key: key) == pipeline.training(image, key: key))
     #expect(pipeline.training(image, key: key) != pipeline.training(image, key: key.split("other")))

@@ -18,7 +18,8 @@ import Testing
     // PyTorch computed the vectors in float32, at values up to 36.
     for (a, b) in zip(resampled(true), register) { #expect(abs(a - b) < 2e-5) }
     let plain = [
-      0.55516, 2.92484, 5.29249, 7.53269, 9.79608, 12.18306, 14.45318, 16.69017, 19.04953, 21.36951, 23.60005, 25.90014,
+      0.55516, 2.92484, 5.29249, 7.53269, 9.79608, 12.18306, 14.45318, 16.69017, 19.04953, 21.36951, 23.60005,
+      25.90014,
       28.27463, 30.51865, 32.77594, 35.17113,
     ]
     for (a, b) in zip(resampled(false), plain) { #expect(abs(a - b) < 2e-5) }
@@ -26,8 +27,12 @@ import Testing
 }
 
 @Suite struct TextBatchTests {
-  private func batch(_ captions: [[Int]], _ pooled: PooledToken, virtual: Int = 0, dedup: Bool = false) -> TextBatch {
-    TextBatch(captions: captions, length: 4, endOfTextID: 9, pooledToken: pooled, virtualCount: virtual, deduplicates: dedup)
+  private func batch(_ captions: [[Int]], _ pooled: PooledToken, virtual: Int = 0, dedup: Bool = false)
+    -> TextBatch
+  {
+    TextBatch(
+      captions: captions, length: 4, endOfTextID: 9, pooledToken: pooled, virtualCount: virtual,
+      deduplicates: dedup)
   }
 
   @Test func theSlotBehindTheLastWordIsPooledAndSeesOnlyWords() {
@@ -56,8 +61,10 @@ import Testing
 
 @Suite struct DualEncoderTests {
   static let config = DualEncoderConfig(
-    vision: VisionTransformerConfig(hiddenSize: 16, depth: 2, headCount: 2, patchSize: 2, positionGrid: 3, imageSizePixels: 8),
-    text: GPTConfig(vocabularySize: 40, positionCount: 24, hiddenSize: 16, depth: 2, headCount: 2), embeddingSize: 8, captionLength: 12)
+    vision: VisionTransformerConfig(
+      hiddenSize: 16, depth: 2, headCount: 2, patchSize: 2, positionGrid: 3, imageSizePixels: 8),
+    text: GPTConfig(vocabularySize: 40, positionCount: 24, hiddenSize: 16, depth: 2, headCount: 2),
+    embeddingSize: 8, captionLength: 12)
 
   private func make(_ head: DualEncoderConfig.Head = .linear) -> DualEncoder {
     var config = Self.config
@@ -67,12 +74,15 @@ import Testing
     return model
   }
 
-  private func features(_ model: DualEncoder, _ context: ForwardContext = .evaluation, recompute: Bool = false) -> (Tensor, Gradients) {
+  private func features(
+    _ model: DualEncoder, _ context: ForwardContext = .evaluation, recompute: Bool = false
+  ) -> (Tensor, Gradients) {
     let images = Tensor([2, 3, 8, 8], (0..<384).map { Float($0 % 7) / 7 - 0.4 })
     model.image.model.recomputesBlocks = recompute
     model.text.model.recomputesBlocks = recompute
     let result = contrastiveLoss(
-      images: model.image(images, context), texts: model.text(model.textBatch([[1, 2, 3], [4, 5]]), context),
+      images: model.image(images, context),
+      texts: model.text(model.textBatch([[1, 2, 3], [4, 5]]), context),
       logitScale: model.logitScale)
     return (result.logits, result.loss.gradients())
   }
@@ -82,7 +92,8 @@ import Testing
     for key in [
       "logit_scale", "img_encoder_q.model.blocks.1.attn.qkv.weight", "img_encoder_q.model.register_tokens",
       "img_encoder_q.model.blocks.0.ls1.gamma", "img_encoder_q.global_embed.head.1.running_mean",
-      "text_encoder_q.model.transformer.h.0.attn.c_attn.weight", "text_encoder_q.model.transformer.wte.weight",
+      "text_encoder_q.model.transformer.h.0.attn.c_attn.weight",
+      "text_encoder_q.model.transformer.wte.weight",
       "text_encoder_q.global_embed.head.4.running_var",
     ] { #expect(keys.contains(key), "\(key)") }
   }
@@ -95,12 +106,16 @@ import Testing
     #expect(count(model.image.model) == 86_583_552)
     #expect(count(model.text.model) == 2_594_247_680)
     let lora = LoRAConfig()
-    #expect(throws: Never.self) { try lora.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets) }
+    #expect(throws: Never.self) {
+      try lora.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+    }
     let trained = model.parameters.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
     // The published count holds the unused local heads too.
     #expect(trained == 99_836_161 - 2_628_096 - 6_298_112)
     #expect(model.parameters.allSatisfy { !$0.cell.isMaterialized })
-    for (name, expected) in [("dinov2_vits14", 22_056_576), ("dinov2_vitb14", 86_580_480), ("dinov2_vitl14_reg", 304_372_736)] {
+    for (name, expected) in [
+      ("dinov2_vits14", 22_056_576), ("dinov2_vitb14", 86_580_480), ("dinov2_vitl14_reg", 304_372_736),
+    ] {
       #expect(ModelCatalog.imageTowers[name].map { count(VisionTransformer($0.config)) } == expected)
     }
   }
@@ -125,7 +140,9 @@ import Testing
     let model = make()
     let evaluation = features(model).0.array
     #expect(evaluation == features(model).0.array)
-    func training(_ seed: UInt64) -> [Float] { features(model, ForwardContext(isTraining: true, key: RandomKey(seed: seed))).0.array }
+    func training(_ seed: UInt64) -> [Float] {
+      features(model, ForwardContext(isTraining: true, key: RandomKey(seed: seed))).0.array
+    }
     #expect(training(1) == training(1))
     #expect(training(1) != training(2))
     #expect(training(1) != evaluation)
@@ -191,7 +208,8 @@ import Testing
     #expect(copied == output, "state-dict round trip")
     #expect(throws: StateDictError.self) { try copy.load(from: "test", keys: [:]) { _ in Tensor([]) } }
     let training = first(x, ForwardContext(isTraining: true, key: RandomKey(seed: 1))).array
-    #expect((training == output) != entry.dependsOnMode, "training differs from evaluation only where it should")
+    #expect(
+      (training == output) != entry.dependsOnMode, "training differs from evaluation only where it should")
   }
 }
 
@@ -239,7 +257,9 @@ import Testing
       try LoRAConfig(targetModules: ["c_atn"]).apply(to: host, defaultTargets: [])
     }
     #expect(error?.description.contains("c_attn") == true)
-    #expect(throws: AdapterError.self) { try LoRAConfig(rank: 17).apply(to: host, defaultTargets: ["c_attn"]) }
+    #expect(throws: AdapterError.self) {
+      try LoRAConfig(rank: 17).apply(to: host, defaultTargets: ["c_attn"])
+    }
     #expect(throws: AdapterError.self) { try AdapterCatalog.named("lorra") }
   }
 
@@ -252,6 +272,7 @@ import Testing
     for (row, token) in [7, 8, 7, 8, 7].enumerated() {
       #expect(Array(rows[row * 16..<row * 16 + 16]) == Array(table[token * 16..<token * 16 + 16]))
     }
-    #expect(host.parameters.filter(\.cell.isTrainable).map(\.path) == ["prompt_encoder.default.embedding.weight"])
+    #expect(
+      host.parameters.filter(\.cell.isTrainable).map(\.path) == ["prompt_encoder.default.embedding.weight"])
   }
 }

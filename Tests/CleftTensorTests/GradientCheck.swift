@@ -38,7 +38,8 @@ func checkGradients(
       let limit = tolerance * max(1, abs(expected))
       #expect(
         abs(found[element] - expected) <= limit,
-        "input \(index) element \(element): \(found[element]), expected \(expected)", sourceLocation: sourceLocation)
+        "input \(index) element \(element): \(found[element]), expected \(expected)",
+        sourceLocation: sourceLocation)
     }
   }
 }

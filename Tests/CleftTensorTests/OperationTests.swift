@@ -45,7 +45,8 @@ import Testing
       let v = Double(value)
       let expected =
         form == .erf
-        ? 0.5 * v * (1 + erf(v / 2.0.squareRoot())) : 0.5 * v * (1 + tanh((2 / Double.pi).squareRoot() * (v + 0.044715 * v * v * v)))
+        ? 0.5 * v * (1 + erf(v / 2.0.squareRoot()))
+        : 0.5 * v * (1 + tanh((2 / Double.pi).squareRoot() * (v + 0.044715 * v * v * v)))
       #expect(abs(Double(found) - expected) <= 1e-6 * max(1, abs(expected)), "\(value)")
     }
     checkGradients([[3, 7]]) { gelu($0[0], form) }
@@ -54,7 +55,9 @@ import Testing
   @Test(arguments: [1, 5, 16, 37])
   func layerNormGradient(_ width: Int) {
     if width > 1 {
-      let rows = layerNorm(numbers([3, width], 4), Tensor([width], repeating: 1), Tensor([width]), epsilon: 1e-6).array
+      let rows = layerNorm(
+        numbers([3, width], 4), Tensor([width], repeating: 1), Tensor([width]), epsilon: 1e-6
+      ).array
       #expect(abs(rows[0..<width].reduce(0, +)) < 1e-4)
     }
     // With one channel the output is the bias whatever the input is.
@@ -108,10 +111,13 @@ import Testing
   }
 
   @Test func batchNormGradient() {
-    checkGradients([[6, 3], [3], [3]], tolerance: 5e-2) { batchNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-2).output }
+    checkGradients([[6, 3], [3], [3]], tolerance: 5e-2) {
+      batchNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-2).output
+    }
     let fixed = numbers([3], 9)
     checkGradients([[6, 3]]) {
-      batchNormInference($0[0], mean: fixed, variance: Tensor([3], repeating: 2), weight: nil, bias: nil, epsilon: 1e-5)
+      batchNormInference(
+        $0[0], mean: fixed, variance: Tensor([3], repeating: 2), weight: nil, bias: nil, epsilon: 1e-5)
     }
   }
 
@@ -119,7 +125,9 @@ import Testing
     let same = normalizeRows(Tensor([4, 3], repeating: 1))
     let loss = contrastiveLoss(images: same, texts: same, logitScale: Tensor([], [2]))
     #expect(abs(loss.loss.item - 2 * Float(log(4.0))) < 1e-5)
-    checkGradients([[3, 4], [3, 4], []]) { contrastiveLoss(images: $0[0], texts: $0[1], logitScale: $0[2]).loss.reshaped([1]) }
+    checkGradients([[3, 4], [3, 4], []]) {
+      contrastiveLoss(images: $0[0], texts: $0[1], logitScale: $0[2]).loss.reshaped([1])
+    }
     checkGradients([[3, 4]]) { crossEntropy($0[0], [1, 0, 3]).reshaped([1]) }
   }
 }

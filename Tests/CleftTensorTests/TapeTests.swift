@@ -8,9 +8,13 @@ import Testing
       let (xLeaf, wLeaf) = (Node(), Node())
       let input = inputTracked ? x.tracked(by: xLeaf) : x
       let weight = w.tracked(by: wLeaf)
-      let body: (Tensor) -> Tensor = { gelu(dropout(linear($0, weight, nil), probability: 0.2, key: RandomKey(seed: 1)), .erf) }
+      let body: (Tensor) -> Tensor = {
+        gelu(dropout(linear($0, weight, nil), probability: 0.2, key: RandomKey(seed: 1)), .erf)
+      }
       let y = recomputes ? recompute(input, body) : body(input)
-      let all = contrastiveLoss(images: normalizeRows(y), texts: normalizeRows(numbers([4, 6], 3)), logitScale: Tensor([], [1])).loss.gradients()
+      let all = contrastiveLoss(
+        images: normalizeRows(y), texts: normalizeRows(numbers([4, 6], 3)), logitScale: Tensor([], [1])
+      ).loss.gradients()
       return (all[xLeaf], all[wLeaf])
     }
     for tracked in [true, false] {
@@ -36,7 +40,9 @@ import Testing
     let w = numbers([64, 64], 2).tracked(by: leaf)
     func step() {
       let y = gelu(linear(numbers([512, 64], 1), w, nil), .erf)
-      _ = contrastiveLoss(images: normalizeRows(y), texts: normalizeRows(numbers([512, 64], 3)), logitScale: Tensor([], [1])).loss.gradients()
+      _ = contrastiveLoss(
+        images: normalizeRows(y), texts: normalizeRows(numbers([512, 64], 3)), logitScale: Tensor([], [1])
+      ).loss.gradients()
     }
     for _ in 0..<3 { step() }
     let before = Runtime.tensorMemory.allocations

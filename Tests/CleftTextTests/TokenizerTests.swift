@@ -19,7 +19,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   /// Ids equal Hugging Face's, from every published kind of file.
   @Test(arguments: ["tokenizer.json", "tokenizer_string_merges.json", "vocab.json"])
   func idsEqualTheGoldens(_ file: String) throws {
-    let goldens = try JSONDecoder().decode(Goldens.self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/goldens.json")))
+    let goldens = try JSONDecoder().decode(
+      Goldens.self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/goldens.json")))
     let tokenizer = try TokenizerFiles.read("\(folder)/\(file)")
     #expect(tokenizer.endOfTextID == goldens.eos_token_id)
     #expect(tokenizer.vocabularySize == goldens.vocab_size)
@@ -29,7 +30,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 
   @Test func writingAndReadingKeepsIds() throws {
     let learned = BPETrainer.train(["this is a chest x ray", "this is edema", "is this edema"], size: 270)
-    let tokenizer = try ByteLevelBPE(vocabulary: learned.vocabulary, merges: learned.merges, added: [:], source: "test")
+    let tokenizer = try ByteLevelBPE(
+      vocabulary: learned.vocabulary, merges: learned.merges, added: [:], source: "test")
     let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString + ".json").path
     try Data(tokenizer.tokenizerJSON.utf8).write(to: URL(fileURLWithPath: path))
     let again = try TokenizerFiles.read(path)
@@ -41,12 +43,16 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   }
 
   @Test func pretokenizerPieces() {
-    #expect(PreTokenizer.pieces("It's  two\n\nlines 12,5mm ") == ["It", "'s", " ", " two", "\n", "\n", "lines", " 12", ",", "5", "mm", " "])
+    #expect(
+      PreTokenizer.pieces("It's  two\n\nlines 12,5mm ") == [
+        "It", "'s", " ", " two", "\n", "\n", "lines", " 12", ",", "5", "mm", " ",
+      ])
   }
 
   @Test func shippedVocabularyFitsTheTinyModel() {
     #expect(DefaultVocabulary.tokenizer.vocabularySize <= 512)
-    #expect(DefaultVocabulary.tokenizer.encode("this is a chest x ray of a patient with cardiomegaly").count < 15)
+    #expect(
+      DefaultVocabulary.tokenizer.encode("this is a chest x ray of a patient with cardiomegaly").count < 15)
   }
 
   @Test func brokenFilesSayWhatIsWrong() throws {

@@ -3,11 +3,15 @@ import Testing
 
 /// What a user can get wrong ends in one line and the documented exit code.
 @Suite struct ErrorTests {
-  private let tiny = ["train", "--model", "tiny", "--image_size", "56", "--devices", "1", "--warm_up", "0", "--max_steps", "1", "--batch_size", "4"]
+  private let tiny = [
+    "train", "--model", "tiny", "--image_size", "56", "--devices", "1", "--warm_up", "0", "--max_steps", "1",
+    "--batch_size", "4",
+  ]
 
   /// The one line of an error, without progress and notices.
   private func line(_ result: Tool.Result) -> String {
-    result.errors.split(separator: "\n").filter { $0.hasPrefix("cleft: error: ") || $0.hasPrefix("Error: ") }.joined(separator: "\n")
+    result.errors.split(separator: "\n").filter { $0.hasPrefix("cleft: error: ") || $0.hasPrefix("Error: ") }
+      .joined(separator: "\n")
   }
 
   private func copyOfData() throws -> String {
@@ -23,7 +27,8 @@ import Testing
   }
 
   @Test func absentWeightsNameTheCommandThatFetchesThem() throws {
-    let result = try Tool.run(["train", "--data_dir", PipelineTests.data, "--warm_up", "0"], in: Tool.scratch())
+    let result = try Tool.run(
+      ["train", "--data_dir", PipelineTests.data, "--warm_up", "0"], in: Tool.scratch())
     #expect(result.status == 66)
     #expect(line(result).contains("dinov2_vitb14_reg") && line(result).contains("torch.hub"))
   }
@@ -32,7 +37,10 @@ import Testing
     let unknown = try Tool.run(["train", "--lerning_rate", "1"])
     #expect(unknown.status == 64)
     #expect(unknown.errors.contains("--learning_rate"), "\(unknown.errors)")
-    for arguments in [["--batch_size", "1"], ["--learning_rate", "nan"], ["--data_pct", "2"], ["--precision", "64"], ["--ctx_length", "0"]] {
+    for arguments in [
+      ["--batch_size", "1"], ["--learning_rate", "nan"], ["--data_pct", "2"], ["--precision", "64"],
+      ["--ctx_length", "0"],
+    ] {
       #expect(try Tool.run(["train"] + arguments).status == 64, "\(arguments)")
     }
   }
@@ -45,7 +53,9 @@ import Testing
 
   @Test func aPrintedConfigurationReproducesItself() throws {
     let folder = try Tool.scratch()
-    let first = try Tool.run(["train", "--batch_size", "5", "--linear_proj", "--experiment_name", "a \"b\"", "--print_config"])
+    let first = try Tool.run([
+      "train", "--batch_size", "5", "--linear_proj", "--experiment_name", "a \"b\"", "--print_config",
+    ])
     try first.output.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
     #expect(try Tool.run(["train", "--config", folder + "/c.yaml", "--print_config"]).output == first.output)
     let typed = try Tool.run(["train", "--config", folder + "/c.yaml", "--batch_size", "9", "--print_config"])
@@ -64,11 +74,13 @@ import Testing
   @Test func aTableWithoutAColumn() throws {
     let data = try copyOfData()
     let table = data + "/CheXpert/train_cheXbert_clean_95.csv"
-    let text = try String(contentsOfFile: table, encoding: .utf8).replacing("Pleural Effusion", with: "Effusion")
+    let text = try String(contentsOfFile: table, encoding: .utf8).replacing(
+      "Pleural Effusion", with: "Effusion")
     try text.write(toFile: table, atomically: true, encoding: .utf8)
     let result = try Tool.run(tiny + ["--data_dir", data], in: Tool.scratch())
     #expect(result.status == 65)
-    #expect(line(result).contains("train_cheXbert_clean_95.csv:1") && line(result).contains("'Pleural Effusion'"))
+    #expect(
+      line(result).contains("train_cheXbert_clean_95.csv:1") && line(result).contains("'Pleural Effusion'"))
   }
 
   @Test func aTruncatedPictureIsNamedWithItsRow() throws {
@@ -87,12 +99,18 @@ import Testing
     let folder = try Tool.scratch()
     let trained = try Tool.run(tiny + ["--data_dir", PipelineTests.data, "--linear_proj"], in: folder)
     try #require(trained.status == 0, "\(trained.errors)")
-    let run = folder + "/logs/CLEFT/" + (try FileManager.default.contentsOfDirectory(atPath: folder + "/logs/CLEFT")[0])
+    let run =
+      folder + "/logs/CLEFT/"
+      + (try FileManager.default.contentsOfDirectory(atPath: folder + "/logs/CLEFT")[0])
     let other = try Tool.run(
-      tiny + ["--data_dir", PipelineTests.data, "--prompt_ft", "--emb_dim", "99", "--pretrained_encoder", run], in: folder)
+      tiny + [
+        "--data_dir", PipelineTests.data, "--prompt_ft", "--emb_dim", "99", "--pretrained_encoder", run,
+      ], in: folder)
     #expect(other.status == 78)
     #expect(line(other).contains("--emb_dim") && line(other).contains("128"))
-    let resumed = try Tool.run(tiny + ["--data_dir", PipelineTests.data, "--linear_proj", "--seed", "7", "--resume_ckpt", run], in: folder)
+    let resumed = try Tool.run(
+      tiny + ["--data_dir", PipelineTests.data, "--linear_proj", "--seed", "7", "--resume_ckpt", run],
+      in: folder)
     #expect(resumed.status == 78)
     #expect(line(resumed).contains("seed"))
     let weights = run + "/checkpoints/step-00000001/model.safetensors"
@@ -112,7 +130,10 @@ import Testing
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.arguments = ["-c", "ulimit -f 1000; trap '' XFSZ; exec \"$@\"", "bash", Tool.path] + tiny + ["--data_dir", PipelineTests.data]
+    process.arguments =
+      ["-c", "ulimit -f 1000; trap '' XFSZ; exec \"$@\"", "bash", Tool.path] + tiny + [
+        "--data_dir", PipelineTests.data,
+      ]
     let err = Pipe()
     process.standardError = err
     process.standardOutput = FileHandle.nullDevice
@@ -121,7 +142,9 @@ import Testing
     process.waitUntilExit()
     #expect(process.terminationStatus == 74)
     #expect(errors.contains("model.safetensors") && errors.contains("Free space"), "\(errors)")
-    let run = folder + "/logs/CLEFT/" + (try FileManager.default.contentsOfDirectory(atPath: folder + "/logs/CLEFT")[0])
+    let run =
+      folder + "/logs/CLEFT/"
+      + (try FileManager.default.contentsOfDirectory(atPath: folder + "/logs/CLEFT")[0])
     #expect(try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").isEmpty)
   }
 
@@ -135,9 +158,13 @@ import Testing
   @Test func preprocessWritesWhatTheModelSees() throws {
     let folder = try Tool.scratch()
     let image = Tool.root.appendingPathComponent("Tests/Fixtures/images/gray8_tall.png").path
-    let result = try Tool.run(["preprocess", image, "--out", folder + "/x.safetensors", "--png", folder + "/png"])
+    let result = try Tool.run([
+      "preprocess", image, "--out", folder + "/x.safetensors", "--png", folder + "/png",
+    ])
     #expect(result.status == 0)
-    #expect(try FileManager.default.attributesOfItem(atPath: folder + "/x.safetensors")[.size] as? Int ?? 0 > 600_000)
+    #expect(
+      try FileManager.default.attributesOfItem(atPath: folder + "/x.safetensors")[.size] as? Int ?? 0
+        > 600_000)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/png").count == 1)
     #expect(try Tool.run(["preprocess", folder + "/none.png", "--out", folder + "/y"]).status == 66)
   }

@@ -6,23 +6,31 @@ import Testing
   static let data: String = {
     let folder = (try? Tool.scratch()) ?? "/tmp"
     let result = try? Tool.run([
-      "synth", "--out", folder + "/data", "--patients", "40", "--per_class", "3", "--rsna_per_class", "4", "--min_size", "96",
+      "synth", "--out", folder + "/data", "--patients", "40", "--per_class", "3", "--rsna_per_class", "4",
+      "--min_size", "96",
       "--max_size", "128", "--sheet_rows", "1",
     ])
     precondition(result?.status == 0, "synth: \(result?.errors ?? "")")
     return folder + "/data"
   }()
 
-  private let small = ["--model", "tiny", "--image_size", "56", "--batch_size", "8", "--devices", "1", "--warm_up", "2", "--log_every", "1"]
+  private let small = [
+    "--model", "tiny", "--image_size", "56", "--batch_size", "8", "--devices", "1", "--warm_up", "2",
+    "--log_every", "1",
+  ]
   /// The published recipe's other flags, as its README spells them.
   private let published = [
-    "--strategy", "ddp_find_unused_parameters_true", "--llm_type", "gpt", "--precision", "bf16-true", "--peft", "lora",
+    "--strategy", "ddp_find_unused_parameters_true", "--llm_type", "gpt", "--precision", "bf16-true",
+    "--peft", "lora",
     "--accumulate_grad_batches", "1", "--grad_ckpt", "--linear_proj", "--pool_feat",
   ]
 
-  private func train(_ folder: String, steps: Int, _ extra: [String] = [], killAfter: ((Process) -> Void)? = nil) throws -> Tool.Result {
+  private func train(
+    _ folder: String, steps: Int, _ extra: [String] = [], killAfter: ((Process) -> Void)? = nil
+  ) throws -> Tool.Result {
     try Tool.run(
-      ["train", "--data_dir", Self.data, "--max_steps", "\(steps)"] + small + published + extra, in: folder, killAfter: killAfter)
+      ["train", "--data_dir", Self.data, "--max_steps", "\(steps)"] + small + published + extra, in: folder,
+      killAfter: killAfter)
   }
 
   private func newest(_ folder: String) throws -> String {
@@ -38,14 +46,23 @@ import Testing
     try #require(pretrained.status == 0, "\(pretrained.errors)")
     let stage1 = try newest(folder)
     let tuned = try Tool.run(
-      ["train", "--data_dir", Self.data, "--max_steps", "3", "--batch_size", "8", "--devices", "2", "--learning_rate", "1e-4",
-        "--warm_up", "1", "--min_lr", "1e-5", "--weight_decay", "1e-3", "--data_pct", "1.0", "--freeze_llm", "--sgd", "--prompt_ft",
-        "--ctx_length", "30", "--ctx_init", "caption", "--pretrained_encoder", stage1] + published, in: folder)
+      [
+        "train", "--data_dir", Self.data, "--max_steps", "3", "--batch_size", "8", "--devices", "2",
+        "--learning_rate", "1e-4",
+        "--warm_up", "1", "--min_lr", "1e-5", "--weight_decay", "1e-3", "--data_pct", "1.0", "--freeze_llm",
+        "--sgd", "--prompt_ft",
+        "--ctx_length", "30", "--ctx_init", "caption", "--pretrained_encoder", stage1,
+      ] + published, in: folder)
     try #require(tuned.status == 0, "\(tuned.errors)")
     let stage2 = try newest(folder)
-    for (checkpoint, extra, classes) in [(stage1, [String](), 5), (stage1, ["--rsna"], 2), (stage2, [], 5), (stage2, ["--rsna"], 2)] {
+    for (checkpoint, extra, classes) in [
+      (stage1, [String](), 5), (stage1, ["--rsna"], 2), (stage2, [], 5), (stage2, ["--rsna"], 2),
+    ] {
       let result = try Tool.run(
-        ["train", "--data_dir", Self.data, "--batch_size", "72", "--devices", "4", "--eval", "--five_cls", "--pretrained_model", checkpoint]
+        [
+          "train", "--data_dir", Self.data, "--batch_size", "72", "--devices", "4", "--eval", "--five_cls",
+          "--pretrained_model", checkpoint,
+        ]
           + published + extra, in: folder)
       try #require(result.status == 0, "\(result.errors)")
       #expect(result.output.contains("### Confusion Matrix:"))
@@ -72,13 +89,19 @@ import Testing
     try #require(resumed.status == 0, "\(resumed.errors)")
     for name in ["model.safetensors", "optimizer.safetensors"] {
       let (a, b) = (try newest(whole), try newest(cut))
-      #expect(try Data(contentsOf: URL(fileURLWithPath: "\(a)/\(name)")) == Data(contentsOf: URL(fileURLWithPath: "\(b)/\(name)")))
+      #expect(
+        try Data(contentsOf: URL(fileURLWithPath: "\(a)/\(name)"))
+          == Data(contentsOf: URL(fileURLWithPath: "\(b)/\(name)")))
     }
     // Numbers of steps done twice appear once.
     let run = URL(fileURLWithPath: try newest(cut)).deletingLastPathComponent().deletingLastPathComponent()
-    let lines = try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8).split(separator: "\n")
+    let lines = try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8).split(
+      separator: "\n")
     #expect(lines.filter { $0.contains("train_loss\"") }.count == 9)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: run.path + "/checkpoints").allSatisfy { !$0.hasSuffix(".partial") })
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: run.path + "/checkpoints").allSatisfy {
+        !$0.hasSuffix(".partial")
+      })
   }
 
   @Test func askingToStopWritesACheckpointAndSaysHowToGoOn() throws {
@@ -87,8 +110,11 @@ import Testing
       for _ in 0..<2000 {
         let logs = folder + "/logs/CLEFT"
         if let run = try? FileManager.default.contentsOfDirectory(atPath: logs).first,
-          let size = try? FileManager.default.attributesOfItem(atPath: "\(logs)/\(run)/metrics.jsonl")[.size] as? Int, size > 0
-        { break }
+          let size = try? FileManager.default.attributesOfItem(atPath: "\(logs)/\(run)/metrics.jsonl")[.size]
+            as? Int, size > 0
+        {
+          break
+        }
         usleep(5_000)
       }
       kill(process.processIdentifier, SIGTERM)

@@ -20,7 +20,9 @@ enum Tool {
     return root.appendingPathComponent(".build/release/cleft").path
   }
 
-  static func run(_ arguments: [String], in folder: String? = nil, killAfter: ((Process) -> Void)? = nil) throws -> Result {
+  static func run(_ arguments: [String], in folder: String? = nil, killAfter: ((Process) -> Void)? = nil)
+    throws -> Result
+  {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
@@ -41,7 +43,8 @@ enum Tool {
 
   /// A folder of its own for one test.
   static func scratch() throws -> String {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("cleft-\(UUID().uuidString)").path
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("cleft-\(UUID().uuidString)")
+      .path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     return path
   }

@@ -9,15 +9,20 @@ import Foundation
 /// `cleft doctor`: what this machine offers and what is missing.
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Say what this machine offers, how fast it multiplies, and what is missing.")
+    commandName: "doctor",
+    abstract: "Say what this machine offers, how fast it multiplies, and what is missing.")
 
   @Option(help: "Threads to measure with; default: the processors this process may use.") var threads: Int?
   @OptionGroup(title: "Data") var data: DataOptions
 
   func run() throws {
     if let threads { Runtime.configure(threads: max(1, threads)) }
-    func line(_ name: String, _ value: String) { print(name + String(repeating: " ", count: max(1, 14 - name.count)) + value) }
-    line("processor", "\(Processor.name), \(ProcessInfo.processInfo.processorCount) seen, \(Runtime.availableThreads) usable")
+    func line(_ name: String, _ value: String) {
+      print(name + String(repeating: " ", count: max(1, 14 - name.count)) + value)
+    }
+    line(
+      "processor",
+      "\(Processor.name), \(ProcessInfo.processInfo.processorCount) seen, \(Runtime.availableThreads) usable")
     line("built for", Runtime.builtForFeatures.joined(separator: " "))
     line("threads", "\(Runtime.threadCount)")
     line("OpenBLAS", "\(Runtime.blasConfiguration), kernels: \(Runtime.blasCore)")
@@ -31,9 +36,13 @@ struct DoctorCommand: ParsableCommand {
     if let free = FileSystem.freeBytes(".") { line("disk here", "\(free >> 20) MiB free") }
     for folder in [CheXpert.folder, RSNA.folder] {
       let path = "\(data.folder)/\(folder)"
-      line("data", FileSystem.isFolder(path) ? path : "\(path): missing; make a set with 'cleft synth', or pass --data_dir")
+      line(
+        "data",
+        FileSystem.isFolder(path)
+          ? path : "\(path): missing; make a set with 'cleft synth', or pass --data_dir")
     }
-    for (name, entry) in ModelCatalog.textTowers.sorted(by: { $0.key < $1.key }) where !FileSystem.exists(name) {
+    for (name, entry) in ModelCatalog.textTowers.sorted(by: { $0.key < $1.key })
+    where !FileSystem.exists(name) {
       line("weights", "\(name): not here; fetch with: \(entry.fetchCommand ?? "")")
     }
   }

@@ -6,18 +6,22 @@ import Foundation
 /// `cleft parity`: compares this program with PyTorch's answers.
 struct ParityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "parity", abstract: "Compare outputs, loss, gradients and optimizer steps with a fixture from PyTorch.",
+    commandName: "parity",
+    abstract: "Compare outputs, loss, gradients and optimizer steps with a fixture from PyTorch.",
     discussion: """
       A fixture folder holds config.json, inputs.safetensors, weights.safetensors and expected.safetensors. Runs under \
       published behavior. Exit code 1 if a tensor is out of bounds.
       """)
 
   @Argument(help: "Fixture folders.") var folders: [String]
-  @Option(help: "Largest relative error; a fixture's own bound holds where it is smaller.") var tolerance = 1e-4
+  @Option(help: "Largest relative error; a fixture's own bound holds where it is smaller.") var tolerance =
+    1e-4
   @Flag(help: "Print results as one JSON object.") var json = false
 
   mutating func validate() throws {
-    if !(tolerance > 0 && tolerance.isFinite) { throw ValidationError("--tolerance is \(tolerance); expected above 0.") }
+    if !(tolerance > 0 && tolerance.isFinite) {
+      throw ValidationError("--tolerance is \(tolerance); expected above 0.")
+    }
   }
 
   func run() throws {

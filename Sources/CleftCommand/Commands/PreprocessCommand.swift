@@ -21,7 +21,9 @@ struct PreprocessCommand: ParsableCommand {
   @Option(help: "Folder for the same pictures as PNG, to look at.") var png: String?
 
   mutating func validate() throws {
-    if image_size < 1 || image_size > 4096 { throw ValidationError("--image_size is \(image_size); expected 1 ... 4096.") }
+    if image_size < 1 || image_size > 4096 {
+      throw ValidationError("--image_size is \(image_size); expected 1 ... 4096.")
+    }
   }
 
   func run() throws {
@@ -29,7 +31,8 @@ struct PreprocessCommand: ParsableCommand {
     let key = RandomKey(seed: seed).split("augmentation")
     let images = try Runtime.map(files.count) { index in
       let image = try ImageDecoder.decode(files[index])
-      return split == .eval ? pipeline.evaluation(image) : pipeline.training(image, key: key.split("sample", 0, index))
+      return split == .eval
+        ? pipeline.evaluation(image) : pipeline.training(image, key: key.split("sample", 0, index))
     }
     try SafeTensorsWriter.write(
       [("images", ImagePipeline.tensor(images))], metadata: ["files": jsonText(files)], to: out)

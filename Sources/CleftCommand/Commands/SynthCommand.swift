@@ -16,7 +16,8 @@ struct SynthCommand: ParsableCommand {
   @Option(help: "Folder to write to; must be empty or new.") var out: String
   @Option(help: "Training patients; a tenth as many more validate.") var patients = 2000
   @Option(help: "Test pictures of each of the five classes; 200 as in CheXpert-5x200.") var per_class = 200
-  @Option(help: "RSNA test pictures of each class; as many again for its training table.") var rsna_per_class = 100
+  @Option(help: "RSNA test pictures of each class; as many again for its training table.")
+  var rsna_per_class = 100
   @Option(help: "0 plain findings ... 1 subtle ones.") var difficulty = 0.2
   @Option(help: "Seed of everything drawn.") var seed: UInt64 = 42
   @Option(help: "Smallest side of a picture in pixels.") var min_size = 288
@@ -27,9 +28,12 @@ struct SynthCommand: ParsableCommand {
     if patients < 1 || per_class < 1 || rsna_per_class < 1 {
       throw ValidationError("--patients, --per_class and --rsna_per_class: expected at least 1 each.")
     }
-    if !(difficulty >= 0 && difficulty <= 1) { throw ValidationError("--difficulty is \(difficulty); expected 0 ... 1.") }
+    if !(difficulty >= 0 && difficulty <= 1) {
+      throw ValidationError("--difficulty is \(difficulty); expected 0 ... 1.")
+    }
     if min_size < 64 || max_size < min_size || max_size > 4096 {
-      throw ValidationError("--min_size \(min_size), --max_size \(max_size): expected 64 ... 4096, the first not larger.")
+      throw ValidationError(
+        "--min_size \(min_size), --max_size \(max_size): expected 64 ... 4096, the first not larger.")
     }
   }
 
@@ -43,7 +47,8 @@ struct SynthCommand: ParsableCommand {
       difficulty: difficulty, seed: seed, sizePixels: Double(min_size)...Double(max_size))
     try FileSystem.makeFolder(out)
     if sheet_rows > 0 {
-      try FileSystem.write(ImageEncoder.png(set.contactSheet(rows: sheet_rows)), to: "\(out)/contact_sheet.png")
+      try FileSystem.write(
+        ImageEncoder.png(set.contactSheet(rows: sheet_rows)), to: "\(out)/contact_sheet.png")
     }
     let isTerminal = isatty(2) == 1
     let count = try set.write { done, total in

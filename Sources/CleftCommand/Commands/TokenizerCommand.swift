@@ -14,15 +14,19 @@ struct TokenizerCommand: ParsableCommand {
   struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Learn a byte-level BPE vocabulary from captions.",
-      discussion: "Writes tokenizer.json, and vocab.json with merges.txt, which Hugging Face's tokenizers read too.")
+      discussion:
+        "Writes tokenizer.json, and vocab.json with merges.txt, which Hugging Face's tokenizers read too.")
 
-    @Option(help: "Folder with a CheXpert layout whose training captions to learn from.") var data_dir: String?
+    @Option(help: "Folder with a CheXpert layout whose training captions to learn from.") var data_dir:
+      String?
     @Option(help: "Text file to learn from, one caption a line.") var text: String?
     @Option(help: "Number of ids, at least 257.") var vocab_size = 512
     @Option(help: "Folder to write to.") var out: String
 
     mutating func validate() throws {
-      if vocab_size < 257 { throw ValidationError("--vocab_size is \(vocab_size); expected at least 257 (256 bytes and the end).") }
+      if vocab_size < 257 {
+        throw ValidationError("--vocab_size is \(vocab_size); expected at least 257 (256 bytes and the end).")
+      }
       if (data_dir == nil) == (text == nil) { throw ValidationError("Give either --data_dir or --text.") }
     }
 
@@ -41,7 +45,8 @@ struct TokenizerCommand: ParsableCommand {
 
     private func captions() throws -> [String] {
       if let text {
-        return String(decoding: try FileSystem.read(text), as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+        return String(decoding: try FileSystem.read(text), as: UTF8.self).split(whereSeparator: \.isNewline)
+          .map(String.init)
       }
       let dataset = try CheXpert.open(DatasetRequest(dataFolder: data_dir ?? "", split: .train))
       // Captions behind prompt vectors start with a space.
@@ -55,8 +60,10 @@ struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize", abstract: "Turn a JSON list of strings into a JSON list of id lists.")
 
-  @Option(help: "tokenizer.json, vocab.json (with merges.txt beside it), or a folder with either.") var tokenizer: String
-  @Option(name: .customLong("json"), help: "File with a JSON list of strings, - for standard input.") var input: String
+  @Option(help: "tokenizer.json, vocab.json (with merges.txt beside it), or a folder with either.")
+  var tokenizer: String
+  @Option(name: .customLong("json"), help: "File with a JSON list of strings, - for standard input.")
+  var input: String
 
   func run() throws {
     let tokenizer = try TokenizerFiles.read(tokenizer)

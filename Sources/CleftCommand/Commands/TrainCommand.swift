@@ -4,7 +4,8 @@ import CleftTensor
 /// `cleft train`: every option of the published `python train.py`.
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "train", abstract: "Pretrain or prompt-tune a language–image model; with --eval, evaluate one.")
+    commandName: "train",
+    abstract: "Pretrain or prompt-tune a language–image model; with --eval, evaluate one.")
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Data") var data: DataOptions

@@ -3,7 +3,10 @@ import Foundation
 
 /// Which pictures and captions.
 struct DataOptions: ParsableArguments {
-  @Option(help: "Folder with the published layouts (CheXpert/, RSNA Pneumonia/); default: $CLEFT_DATA_DIR or ~/project/CLEFT/data.")
+  @Option(
+    help:
+      "Folder with the published layouts (CheXpert/, RSNA Pneumonia/); default: $CLEFT_DATA_DIR or ~/project/CLEFT/data."
+  )
   var data_dir: String?
 
   @Flag(help: "RSNA pneumonia instead of CheXpert.")
@@ -28,7 +31,9 @@ struct DataOptions: ParsableArguments {
   }
 
   mutating func validate() throws {
-    if !(data_pct > 0 && data_pct <= 1) { throw ValidationError("--data_pct is \(data_pct); expected above 0 up to 1.") }
+    if !(data_pct > 0 && data_pct <= 1) {
+      throw ValidationError("--data_pct is \(data_pct); expected above 0 up to 1.")
+    }
     if num_workers < 0 { throw ValidationError("--num_workers is \(num_workers); expected 0 or more.") }
     if image_cache < 0 { throw ValidationError("--image_cache is \(image_cache); expected 0 or more MiB.") }
   }

@@ -14,7 +14,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Image tower: a published name, or a safetensors file or folder of DINOv2 weights.")
   var img_encoder = "dinov2_vitb14_reg"
 
-  @Option(help: "Text tower for --llm_type gpt: a published name or a Hugging Face folder with safetensors weights.")
+  @Option(
+    help: "Text tower for --llm_type gpt: a published name or a Hugging Face folder with safetensors weights."
+  )
   var text_model = "stanford-crfm/BioMedLM"
 
   @Option(help: "Kind of text tower: gpt.")
@@ -32,7 +34,10 @@ struct ModelOptions: ParsableArguments {
   @Flag(help: "Image feature is the mean of all tokens before the final norm instead of the class token.")
   var pool_feat = false
 
-  @Option(help: "Adapter of the text tower: \(AdapterCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")).")
+  @Option(
+    help:
+      "Adapter of the text tower: \(AdapterCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; "))."
+  )
   var peft: String?
 
   @Option(help: "Start of the learned temperature, above 0.")
@@ -65,10 +70,14 @@ struct ModelOptions: ParsableArguments {
   @Flag(help: "Keep only block inputs of the text tower for backward and compute the blocks again.")
   var grad_ckpt = false
 
-  @Option(help: "Caption's feature when it fills all columns: eos (its last token) or first_pad (the first, as published).")
+  @Option(
+    help:
+      "Caption's feature when it fills all columns: eos (its last token) or first_pad (the first, as published)."
+  )
   var pool_token: PooledToken?
 
-  @Option(help: "Side of the pictures that the model sees, in pixels; default: the model's, 224 as published.")
+  @Option(
+    help: "Side of the pictures that the model sees, in pixels; default: the model's, 224 as published.")
   var image_size: Int?
 
   mutating func validate() throws {

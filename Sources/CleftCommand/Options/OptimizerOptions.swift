@@ -33,16 +33,21 @@ struct OptimizerOptions: ParsableArguments {
   var accumulate_grad_batches = 1
 
   mutating func validate() throws {
-    func require(_ holds: Bool, _ name: String, _ value: some CustomStringConvertible, _ expected: String) throws {
+    func require(_ holds: Bool, _ name: String, _ value: some CustomStringConvertible, _ expected: String)
+      throws
+    {
       if !holds { throw ValidationError("--\(name) is \(value); expected \(expected).") }
     }
     try require(batch_size >= 2, "batch_size", batch_size, "at least 2, since a pair needs negatives")
     try require(max_steps >= 1, "max_steps", max_steps, "at least 1")
     try require(warm_up >= 0, "warm_up", warm_up, "0 or more")
-    try require(accumulate_grad_batches >= 1, "accumulate_grad_batches", accumulate_grad_batches, "at least 1")
-    try require(learning_rate.isFinite && learning_rate >= 0, "learning_rate", learning_rate, "a finite number from 0")
+    try require(
+      accumulate_grad_batches >= 1, "accumulate_grad_batches", accumulate_grad_batches, "at least 1")
+    try require(
+      learning_rate.isFinite && learning_rate >= 0, "learning_rate", learning_rate, "a finite number from 0")
     try require(min_lr.isFinite && min_lr >= 0, "min_lr", min_lr, "a finite number from 0")
-    try require(weight_decay.isFinite && weight_decay >= 0, "weight_decay", weight_decay, "a finite number from 0")
+    try require(
+      weight_decay.isFinite && weight_decay >= 0, "weight_decay", weight_decay, "a finite number from 0")
     try require(momentum >= 0 && momentum < 1, "momentum", momentum, "0 ..< 1")
   }
 }

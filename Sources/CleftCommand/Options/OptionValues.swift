@@ -28,6 +28,8 @@ private func text(_ value: Any) -> String? {
   }
   if let value = value as? Bool { return value ? "true" : "false" }
   if let value = value as? any RawRepresentable { return "\(value.rawValue)" }
-  if let value = value as? String { return "\"\(value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
+  if let value = value as? String {
+    return "\"\(value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+  }
   return "\(value)"
 }

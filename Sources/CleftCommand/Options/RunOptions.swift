@@ -47,19 +47,27 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Print results as one JSON object.")
   var json = false
 
+  @Option(help: "With --eval: SVG file to write with a picture of each class and its probabilities.")
+  var picture: String?
+
   @Flag(help: "Print all options as YAML and stop.")
   var print_config = false
 
   mutating func validate() throws {
     if devices < 1 { throw ValidationError("--devices is \(devices); expected at least 1.") }
     if let threads, threads < 1 { throw ValidationError("--threads is \(threads); expected at least 1.") }
-    if keep_checkpoints < 1 { throw ValidationError("--keep_checkpoints is \(keep_checkpoints); expected at least 1.") }
+    if keep_checkpoints < 1 {
+      throw ValidationError("--keep_checkpoints is \(keep_checkpoints); expected at least 1.")
+    }
     if log_every < 1 { throw ValidationError("--log_every is \(log_every); expected at least 1.") }
-    if checkpoint_every < 0 { throw ValidationError("--checkpoint_every is \(checkpoint_every); expected 0 or more.") }
+    if checkpoint_every < 0 {
+      throw ValidationError("--checkpoint_every is \(checkpoint_every); expected 0 or more.")
+    }
     let precisions = ["32", "32-true", "bf16-true", "bf16-mixed", "bf16", "16-mixed", "16"]
     if !precisions.contains(precision) {
       throw ValidationError(
-        "--precision is '\(precision)'; expected \(precisions.joined(separator: ", ")). Use 32 or bf16-mixed instead.")
+        "--precision is '\(precision)'; expected \(precisions.joined(separator: ", ")). Use 32 or bf16-mixed instead."
+      )
     }
   }
 }

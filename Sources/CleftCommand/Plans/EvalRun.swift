@@ -34,14 +34,27 @@ struct EvalRun {
     ).run(dataset, batchSize: 32, workerCount: options.workerCount) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
     }
+    if let path = options.run.picture {
+      try FileSystem.write(
+        Data(
+          ZeroShotPicture(
+            report: report, samples: dataset.samples,
+            sizePixels: loaded.description.encoder.vision.imageSizePixels
+          )
+          .svg().utf8), to: path)
+    }
     print(options.run.json ? jsonText(report) : text(report))
   }
 
   private func text(_ report: ZeroShotReport) -> String {
-    var lines = ["\(report.dataset): \(report.count) pictures, zero-shot; chance \(percent(1 / Double(report.classNames.count))) %"]
+    var lines = [
+      "\(report.dataset): \(report.count) pictures, zero-shot; chance \(percent(1 / Double(report.classNames.count))) %"
+    ]
     for scores in report.scores {
       lines.append("prompts: \(scores.prompts)")
-      lines.append("### Confusion Matrix: (row = true, column = predicted: \(report.classNames.joined(separator: ", ")))")
+      lines.append(
+        "### Confusion Matrix: (row = true, column = predicted: \(report.classNames.joined(separator: ", ")))"
+      )
       let width = (scores.confusion.flatMap { $0 }.max().map { String($0).count } ?? 1) + 1
       lines += scores.confusion.map { row in
         "[" + row.map { String(repeating: " ", count: width - String($0).count) + "\($0)" }.joined() + " ]"
@@ -52,5 +65,7 @@ struct EvalRun {
     return lines.joined(separator: "\n")
   }
 
-  private func percent(_ value: Double?) -> String { value.map { String(format: "%.4f", 100 * $0) } ?? "undefined (one class only)" }
+  private func percent(_ value: Double?) -> String {
+    value.map { String(format: "%.4f", 100 * $0) } ?? "undefined (one class only)"
+  }
 }

@@ -55,7 +55,8 @@ struct ModelSource {
     }
     if let peft = options.peft, loaded.description.adapter?.method != peft {
       throw TrainingError.badConfiguration(
-        Problem("--peft", found: peft, expected: "\(loaded.description.adapter?.method ?? "none") as in \(path)"))
+        Problem(
+          "--peft", found: peft, expected: "\(loaded.description.adapter?.method ?? "none") as in \(path)"))
     }
     if loaded.description.adapter != nil { freezeBase(loaded.encoder) }
     if options.pretrained_model == nil && !options.inherit_logit_scale {
@@ -66,7 +67,9 @@ struct ModelSource {
 
   /// Under an adapter only its own parameters are trained in the language model.
   private func freezeBase(_ encoder: DualEncoder) {
-    for named in encoder.text.model.parameters where !named.path.contains("lora_") { named.cell.isTrainable = false }
+    for named in encoder.text.model.parameters where !named.path.contains("lora_") {
+      named.cell.isTrainable = false
+    }
   }
 
   private func fresh() throws -> LoadedModel {
@@ -78,10 +81,12 @@ struct ModelSource {
     config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
     config.temperature = options.softmax_temperature
     if let size = options.image_size { config.vision.imageSizePixels = size }
-    guard config.vision.imageSizePixels % config.vision.patchSize == 0, config.vision.imageSizePixels > 0 else {
+    guard config.vision.imageSizePixels % config.vision.patchSize == 0, config.vision.imageSizePixels > 0
+    else {
       throw TrainingError.badConfiguration(
         Problem(
-          "--image_size", found: "\(config.vision.imageSizePixels)", expected: "a multiple of \(config.vision.patchSize)"))
+          "--image_size", found: "\(config.vision.imageSizePixels)",
+          expected: "a multiple of \(config.vision.patchSize)"))
     }
     let (tokenizer, json) = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
     config.text.endOfTextID = tokenizer.endOfTextID
@@ -99,7 +104,8 @@ struct ModelSource {
   private func withPrompt(_ loaded: LoadedModel) throws -> LoadedModel {
     var description = loaded.description
     let prompt = PromptTuningConfig(virtualTokenCount: options.ctx_length)
-    let words = options.ctx_init == "caption" ? loaded.tokenizer.encode(Captions.chestPrefix.lowercased()) : nil
+    let words =
+      options.ctx_init == "caption" ? loaded.tokenizer.encode(Captions.chestPrefix.lowercased()) : nil
     loaded.encoder.text.setTrainable(false)
     try prompt.apply(to: loaded.encoder.text.model, startingFrom: words)
     loaded.encoder.seed(RandomKey(seed: seed).split("parameters"))

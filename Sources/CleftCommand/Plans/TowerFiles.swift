@@ -22,7 +22,8 @@ struct TowerFiles {
       return
     }
     let imagePath = try Self.find(
-      "--img_encoder", options.img_encoder, fetch: ModelCatalog.imageTowers[options.img_encoder]?.fetchCommand)
+      "--img_encoder", options.img_encoder, fetch: ModelCatalog.imageTowers[options.img_encoder]?.fetchCommand
+    )
     let file = FileSystem.isFolder(imagePath) ? imagePath + "/model.safetensors" : imagePath
     image = try SafeTensorsFile(file)
     textFolder = try Self.find(
@@ -31,7 +32,9 @@ struct TowerFiles {
 
   private static func find(_ option: String, _ name: String, fetch: String?) throws -> String {
     if FileSystem.exists(name) { return name }
-    let hint = fetch.map { "Fetch it with: \($0) — then pass its path; or start from random values with --model tiny." }
+    let hint = fetch.map {
+      "Fetch it with: \($0) — then pass its path; or start from random values with --model tiny."
+    }
     throw TrainingError.missing(
       Problem(
         "\(option) \(name)", found: "no such file or folder", expected: "weights as safetensors",
@@ -43,17 +46,21 @@ struct TowerFiles {
     if let name = options.model {
       guard let config = ModelCatalog.pairs[name] else {
         throw TrainingError.badConfiguration(
-          Problem("--model", found: "'\(name)'", expected: "one of \(ModelCatalog.pairs.keys.sorted().joined(separator: ", "))"))
+          Problem(
+            "--model", found: "'\(name)'",
+            expected: "one of \(ModelCatalog.pairs.keys.sorted().joined(separator: ", "))"))
       }
       return config
     }
     guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
     let path = textFolder + "/config.json"
     guard let text = try? JSONDecoder().decode(GPTConfig.self, from: try FileSystem.read(path)) else {
-      throw TrainingError.badData(Problem(path, found: "no GPT-2 configuration", expected: "Hugging Face's config.json"))
+      throw TrainingError.badData(
+        Problem(path, found: "no GPT-2 configuration", expected: "Hugging Face's config.json"))
     }
     let vision =
-      try ModelCatalog.imageTowers[options.img_encoder]?.config ?? VisionTransformerConfig.inferred(from: image)
+      try ModelCatalog.imageTowers[options.img_encoder]?.config
+      ?? VisionTransformerConfig.inferred(from: image)
     return DualEncoderConfig(vision: vision, text: text)
   }
 
@@ -75,7 +82,8 @@ struct TowerFiles {
     guard loaded.0.vocabularySize <= vocabularySize else {
       throw TrainingError.badConfiguration(
         Problem(
-          "--tokenizer", found: "\(loaded.0.vocabularySize) ids", expected: "at most the model's \(vocabularySize)",
+          "--tokenizer", found: "\(loaded.0.vocabularySize) ids",
+          expected: "at most the model's \(vocabularySize)",
           hint: "Use the text tower's own tokenizer."))
     }
     return loaded
@@ -96,7 +104,9 @@ struct TowerFiles {
     for (key, entry) in file.entries {
       let name = prefix + key
       // Language-model head and mask buffers have no use here.
-      if !own.contains(name), key == "lm_head.weight" || key.hasSuffix(".attn.bias") || key.hasSuffix(".attn.masked_bias") {
+      if !own.contains(name),
+        key == "lm_head.weight" || key.hasSuffix(".attn.bias") || key.hasSuffix(".attn.masked_bias")
+      {
         continue
       }
       keys[name] = entry.shape
@@ -112,7 +122,8 @@ extension VisionTransformerConfig {
   static func inferred(from file: SafeTensorsFile) throws -> VisionTransformerConfig {
     func shape(_ key: String) throws -> Shape {
       guard let entry = file.entries[key] else {
-        throw TrainingError.badData(Problem("\(file.path): \(key)", found: "missing", expected: "a DINOv2 image tower"))
+        throw TrainingError.badData(
+          Problem("\(file.path): \(key)", found: "missing", expected: "a DINOv2 image tower"))
       }
       return entry.shape
     }
@@ -126,7 +137,8 @@ extension VisionTransformerConfig {
     return VisionTransformerConfig(
       hiddenSize: width, depth: depth, headCount: max(1, width / 64), patchSize: patch,
       registerCount: registers.map { $0.shape.count / width } ?? 0,
-      mlpRatio: try shape("blocks.0.mlp.fc1.weight")[0] / width, positionGrid: grid, imageSizePixels: 16 * patch,
+      mlpRatio: try shape("blocks.0.mlp.fc1.weight")[0] / width, positionGrid: grid,
+      imageSizePixels: 16 * patch,
       tokenNames: isHub ? .hub : .timm)
   }
 }

@@ -25,12 +25,18 @@ struct TrainOptions {
   /// Says once what flags mean on this machine.
   func announce(_ log: RunLog) {
     if let notice = Processor.setAsideNotice { log.say(notice) }
-    if !["cpu", "auto"].contains(run.accelerator) { log.say("--accelerator \(run.accelerator): running on the CPU.") }
+    if !["cpu", "auto"].contains(run.accelerator) {
+      log.say("--accelerator \(run.accelerator): running on the CPU.")
+    }
     if !["32", "32-true"].contains(run.precision) {
-      log.warn("--precision \(run.precision) computes in float32 in this version: closer to exact, slower, more memory.")
+      log.warn(
+        "--precision \(run.precision) computes in float32 in this version: closer to exact, slower, more memory."
+      )
     }
     if run.devices > 1, !run.eval {
-      log.say("--devices \(run.devices): \(run.devices) ranks one after another in this process, --strategy \(run.strategy).")
+      log.say(
+        "--devices \(run.devices): \(run.devices) ranks one after another in this process, --strategy \(run.strategy)."
+      )
     }
     if isReference { log.say("--compat reference: pooled slot first_pad, temperature decayed.") }
   }
@@ -49,11 +55,14 @@ struct TrainRun {
     guard optimizerOptions.warm_up < optimizerOptions.max_steps else {
       throw TrainingError.badConfiguration(
         Problem(
-          "--warm_up", found: "\(optimizerOptions.warm_up)", expected: "fewer than --max_steps \(optimizerOptions.max_steps)"))
+          "--warm_up", found: "\(optimizerOptions.warm_up)",
+          expected: "fewer than --max_steps \(optimizerOptions.max_steps)"))
     }
     if options.data.rsna {
       throw TrainingError.badConfiguration(
-        Problem("--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."))
+        Problem(
+          "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
+        ))
     }
     if options.model.ctx_init != "caption" && options.model.ctx_init != "random" {
       throw TrainingError.badConfiguration(
@@ -63,21 +72,24 @@ struct TrainRun {
     let state = try resumed.map { try Checkpoint.readState($0) }
     let training = try dataset(.train)
     let validation = try dataset(.valid)
-    let loaded = try ModelSource(options: options.model, isReference: options.isReference, seed: run.seed).trainable()
+    let loaded = try ModelSource(options: options.model, isReference: options.isReference, seed: run.seed)
+      .trainable()
     if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
     let settings = settings(training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
     let optimizer = makeOptimizer(loaded.encoder)
     if let resumed { try Checkpoint.load(resumed, into: optimizer) }
 
-    let folder = try resumed.map { runFolder(of: $0) } ?? RunFolder.make(run.log_dir, name: run.experiment_name)
+    let folder =
+      try resumed.map { runFolder(of: $0) } ?? RunFolder.make(run.log_dir, name: run.experiment_name)
     let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
     options.announce(log)
     try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml")
     log.say("run folder: \(folder)")
     log.say(summary(loaded.encoder, training, validation))
     let task = ContrastiveTask(
-      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer, training: training,
+      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
+      training: training,
       validation: validation)
     let checkpoints = "\(folder)/checkpoints"
     let policy = RetentionPolicy(count: run.keep_checkpoints)
@@ -141,13 +153,16 @@ struct TrainRun {
   /// What must be equal for a resumed run to equal one that was not cut.
   private func settings(_ training: ImageTextDataset) -> [String: String] {
     let free: Set<String> = [
-      "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache", "checkpoint_every",
-      "keep_checkpoints", "log_every", "json", "print_config", "accelerator", "strategy", "data_dir",
+      "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache",
+      "checkpoint_every",
+      "keep_checkpoints", "log_every", "json", "picture", "print_config", "accelerator", "strategy",
+      "data_dir",
     ]
     var settings = Dictionary(
       uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
     settings["training samples"] = Checksum.of(
-      training.samples.map { "\(($0.imagePath as NSString).lastPathComponent) \($0.caption ?? "")" }.joined(separator: "\n"))
+      training.samples.map { "\(($0.imagePath as NSString).lastPathComponent) \($0.caption ?? "")" }.joined(
+        separator: "\n"))
     return settings
   }
 
@@ -175,12 +190,17 @@ struct TrainRun {
     ((checkpoint as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
   }
 
-  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset) -> String {
+  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset)
+    -> String
+  {
     let all = encoder.parameters
     let total = all.reduce(0) { $0 + $1.cell.shape.count }
     let trained = all.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
-    let leftOut = training.leftOut.isEmpty ? "" : ", left out: " + training.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
-    return "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
+    let leftOut =
+      training.leftOut.isEmpty
+      ? "" : ", left out: " + training.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+    return
+      "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
       + "validation samples: \(validation.samples.count); threads: \(Runtime.threadCount)"
   }
 }

@@ -30,7 +30,8 @@ public enum CheXpert {
     let path = try table.column("Path")
     let view = try table.column("AP/PA")
     var columns: [Finding: Int] = [:]
-    for finding in Finding.allCases where !request.usesFiveClasses || classes.contains(finding) || request.split == .test {
+    for finding in Finding.allCases
+    where !request.usesFiveClasses || classes.contains(finding) || request.split == .test {
       columns[finding] = try table.column(finding.rawValue)
     }
     // A five-class table may carry all fourteen columns; captions then name them all.
@@ -51,7 +52,8 @@ public enum CheXpert {
         guard let state = FindingState(cell: row[column]) else {
           throw DataError.badData(
             Problem(
-              origin, found: "column '\(finding.rawValue)' is '\(row[column])'", expected: "1, 0, -1 or empty",
+              origin, found: "column '\(finding.rawValue)' is '\(row[column])'",
+              expected: "1, 0, -1 or empty",
               hint: "Fix the row."))
         }
         if state == .positive { positives.append(finding) }
@@ -64,13 +66,15 @@ public enum CheXpert {
       samples.append(
         Sample(
           imagePath: images + "/" + row[path].split(separator: "/").dropFirst().joined(separator: "/"),
-          caption: sentences.joined(separator: " "), labels: positives.compactMap(classes.firstIndex).sorted(),
+          caption: sentences.joined(separator: " "),
+          labels: positives.compactMap(classes.firstIndex).sorted(),
           origin: origin))
     }
     if request.fraction < 1 { samples = Subsampling.pandas(samples, fraction: request.fraction) }
     let names = classes.map(\.rawValue)
     return ImageTextDataset(
-      name: request.split == .test ? "CheXpert-5x200" : "CheXpert \(request.split.rawValue)", samples: samples,
+      name: request.split == .test ? "CheXpert-5x200" : "CheXpert \(request.split.rawValue)",
+      samples: samples,
       classNames: names,
       promptSets: [
         PromptSet(

@@ -58,7 +58,8 @@ public struct ImageTextDataset: Sendable {
 
   /// Makes a dataset.
   public init(
-    name: String, samples: [Sample], classNames: [String], promptSets: [PromptSet], leftOut: [String: Int] = [:]
+    name: String, samples: [Sample], classNames: [String], promptSets: [PromptSet],
+    leftOut: [String: Int] = [:]
   ) {
     self.name = name
     self.samples = samples
@@ -83,7 +84,8 @@ public struct DatasetRequest: Sendable, Equatable {
 
   /// Makes a request.
   public init(
-    dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false, fraction: Double = 1
+    dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false,
+    fraction: Double = 1
   ) {
     self.dataFolder = dataFolder
     self.split = split
@@ -107,7 +109,8 @@ public enum DatasetCatalog {
 
   /// All datasets.
   public static let all: [Entry] = [
-    Entry(name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200", open: CheXpert.open),
+    Entry(
+      name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200", open: CheXpert.open),
     Entry(name: "rsna", summary: "RSNA pneumonia, balanced", open: RSNA.open),
   ]
 

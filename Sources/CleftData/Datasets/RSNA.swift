@@ -31,11 +31,13 @@ public enum RSNA {
       let origin = "\(table.path):\(line)"
       guard let label = Int(row[target]), label == 0 || label == 1 else {
         throw DataError.badData(
-          Problem(origin, found: "column 'Target' is '\(row[target])'", expected: "0 or 1", hint: "Fix the row."))
+          Problem(
+            origin, found: "column 'Target' is '\(row[target])'", expected: "0 or 1", hint: "Fix the row."))
       }
       samples.append(
         Sample(
-          imagePath: "\(root)/\(imageFolder)/\(row[patient]).dcm", caption: nil, labels: [label], origin: origin))
+          imagePath: "\(root)/\(imageFolder)/\(row[patient]).dcm", caption: nil, labels: [label],
+          origin: origin))
     }
     if request.fraction < 1, request.split == .train {
       samples = Subsampling.python(samples, fraction: request.fraction)

@@ -123,7 +123,10 @@ struct ChestPhantom {
         stroke(
           on: &canvas, width: 0.013, strength: 0.10, from: 0, to: 1,
           point: { t in
-            (side * 0.15 + du * length * t - dv * bend * t * t * 0.3, -0.02 + dv * length * t + abs(du) * bend * t * t * 0.3)
+            (
+              side * 0.15 + du * length * t - dv * bend * t * t * 0.3,
+              -0.02 + dv * length * t + abs(du) * bend * t * t * 0.3
+            )
           }, taper: true, inAir: true)
       }
     }
@@ -166,11 +169,13 @@ struct ChestPhantom {
       let height = apex + 0.06 + Float(draw.uniform(-0.02, 0.02))
       stroke(
         on: &canvas, width: 0.030, strength: 0.13, from: 0, to: 1,
-        point: { t in (side * (0.06 + 0.62 * t), height + 0.03 * sin(t * 4) - 0.10 * t) }, taper: false, inAir: false)
+        point: { t in (side * (0.06 + 0.62 * t), height + 0.03 * sin(t * 4) - 0.10 * t) }, taper: false,
+        inAir: false)
       let blade = Float(draw.uniform(0.0, 0.05))
       stroke(
         on: &canvas, width: 0.022, strength: 0.08, from: 0, to: 1,
-        point: { t in (side * (0.74 + blade + 0.10 * t * (1 - t)), -0.55 + 0.62 * t) }, taper: false, inAir: false)
+        point: { t in (side * (0.74 + blade + 0.10 * t * (1 - t)), -0.55 + 0.62 * t) }, taper: false,
+        inAir: false)
     }
   }
 
@@ -183,10 +188,14 @@ struct ChestPhantom {
       (side * (0.07 + (reach - 0.07) * t), start - 0.05 * sin(t * 3.1) + slope * t * t)
     }
     guard let gap else {
-      stroke(on: &canvas, width: 0.026, strength: strength, from: 0, to: 1, point: point, taper: false, inAir: false)
+      stroke(
+        on: &canvas, width: 0.026, strength: strength, from: 0, to: 1, point: point, taper: false,
+        inAir: false)
       return
     }
-    stroke(on: &canvas, width: 0.028, strength: strength, from: 0, to: gap - 0.03, point: point, taper: false, inAir: false)
+    stroke(
+      on: &canvas, width: 0.028, strength: strength, from: 0, to: gap - 0.03, point: point, taper: false,
+      inAir: false)
     stroke(
       on: &canvas, width: 0.028, strength: strength, from: gap + 0.03, to: 1,
       point: { t in
@@ -226,13 +235,15 @@ struct ChestPhantom {
       let t = from + (to - from) * Float(step) / Float(steps)
       let new = point(t)
       let reach = taper ? width * (1 - 0.75 * t) : width
-      segment(on: &canvas, old, new, reach: reach, strength: taper ? strength * (1 - 0.6 * t) : strength, airOnly)
+      segment(
+        on: &canvas, old, new, reach: reach, strength: taper ? strength * (1 - 0.6 * t) : strength, airOnly)
       old = new
     }
   }
 
   private func segment(
-    on canvas: inout PhantomCanvas, _ a: (Float, Float), _ b: (Float, Float), reach: Float, strength: Float, _ airOnly: Bool
+    on canvas: inout PhantomCanvas, _ a: (Float, Float), _ b: (Float, Float), reach: Float, strength: Float,
+    _ airOnly: Bool
   ) {
     let (du, dv) = (b.0 - a.0, b.1 - a.1)
     let length = max(du * du + dv * dv, 1e-9)

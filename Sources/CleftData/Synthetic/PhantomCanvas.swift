@@ -39,7 +39,9 @@ struct PhantomCanvas {
   /// Pixels that a box of body coordinates covers at least.
   func pixels(_ box: PhantomBox) -> (rows: Range<Int>, columns: Range<Int>) {
     var (left, right, top, bottom) = (Float.infinity, -Float.infinity, Float.infinity, -Float.infinity)
-    for (u, v) in [(box.left, box.top), (box.right, box.top), (box.left, box.bottom), (box.right, box.bottom)] {
+    for (u, v) in [
+      (box.left, box.top), (box.right, box.top), (box.left, box.bottom), (box.right, box.bottom),
+    ] {
       let x = ((cosine * u - sine * v) / scale + shiftU + 1) / 2 * Float(width)
       let y = ((sine * u + cosine * v) / scale + shiftV + 1) / 2 * Float(height)
       (left, right) = (min(left, x), max(right, x))
@@ -122,6 +124,7 @@ struct PhantomNoise {
   /// Two octaves.
   @inline(__always)
   func texture(_ u: Float, _ v: Float, _ frequency: Float) -> Float {
-    0.65 * value(u * frequency, v * frequency) + 0.35 * value(u * frequency * 2.3 + 17, v * frequency * 2.3 + 5)
+    0.65 * value(u * frequency, v * frequency) + 0.35
+      * value(u * frequency * 2.3 + 17, v * frequency * 2.3 + 5)
   }
 }

@@ -13,7 +13,11 @@ extension ChestPhantom {
     switch finding {
     case .cardiomegaly:
       let heart = heart
-      return [PhantomBox(left: heart.u - heart.a, right: heart.u + heart.a, top: heart.v - heart.b, bottom: heart.v + heart.b)]
+      return [
+        PhantomBox(
+          left: heart.u - heart.a, right: heart.u + heart.a, top: heart.v - heart.b, bottom: heart.v + heart.b
+        )
+      ]
     case .enlargedCardiomediastinum:
       return [PhantomBox(left: -mediastinum, right: mediastinum, top: -0.6, bottom: 0)]
     case .lungOpacity: return [haze(on: &canvas, &draw, side: side, strength: strength)]
@@ -31,7 +35,9 @@ extension ChestPhantom {
     }
   }
 
-  private func haze(on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, side: Float, strength: Float) -> PhantomBox {
+  private func haze(
+    on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, side: Float, strength: Float
+  ) -> PhantomBox {
     let (u0, v0) = (side * Float(draw.uniform(0.32, 0.5)), Float(draw.uniform(-0.4, 0.25)))
     let reach = Float(draw.uniform(0.2, 0.3))
     let box = PhantomBox(around: u0, v0, reach: reach)
@@ -42,7 +48,9 @@ extension ChestPhantom {
     return box
   }
 
-  private func nodule(on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, side: Float, strength: Float) -> PhantomBox {
+  private func nodule(
+    on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, side: Float, strength: Float
+  ) -> PhantomBox {
     let (u0, v0) = (side * Float(draw.uniform(0.28, 0.55)), Float(draw.uniform(-0.5, 0.2)))
     let reach = Float(draw.uniform(0.055, 0.095))
     let box = PhantomBox(around: u0, v0, reach: reach * 1.3)
@@ -54,7 +62,9 @@ extension ChestPhantom {
   }
 
   /// Bilateral haze around the hila, thick vessels, short horizontal lines at the chest wall.
-  private func edema(on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, strength: Float) -> [PhantomBox] {
+  private func edema(on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, strength: Float)
+    -> [PhantomBox]
+  {
     let spread = Float(draw.uniform(0.36, 0.48))
     canvas.paint(PhantomBox(left: -0.85, right: 0.85, top: -0.75, bottom: 0.75)) { old, u, v in
       let lung = air(u, v)
@@ -86,7 +96,8 @@ extension ChestPhantom {
     let fissure = Float(draw.uniform(-0.16, -0.06))
     let tilt = Float(draw.uniform(-0.12, 0.12))
     let extent = Float(draw.uniform(0.40, 0.52))
-    canvas.paint(PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: -0.9, bottom: 0.6)) { old, u, v in
+    canvas.paint(PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: -0.9, bottom: 0.6)) {
+      old, u, v in
       if u * side <= 0 { return old }
       let edge = fissure + tilt * (abs(u) - 0.4)
       let beyond = isUpper ? edge - v : v - edge
@@ -105,7 +116,10 @@ extension ChestPhantom {
   ) -> PhantomBox {
     let (u0, v0) = (side * Float(draw.uniform(0.32, 0.46)), Float(draw.uniform(-0.25, 0.22)))
     let patches = (0..<5).map { _ in
-      (u0 + Float(draw.uniform(-0.17, 0.17)), v0 + Float(draw.uniform(-0.2, 0.2)), Float(draw.uniform(0.11, 0.19)))
+      (
+        u0 + Float(draw.uniform(-0.17, 0.17)), v0 + Float(draw.uniform(-0.2, 0.2)),
+        Float(draw.uniform(0.11, 0.19))
+      )
     }
     let box = PhantomBox(around: u0, v0, reach: 0.42)
     canvas.paint(box) { old, u, v in
@@ -137,13 +151,15 @@ extension ChestPhantom {
         on: &canvas, width: 0.030, strength: 0.30 * strength, from: 0, to: 1,
         point: { t in (side * (from + (to - from) * t), v0 - tilt * t) }, taper: false, inAir: true)
     }
-    canvas.paint(PhantomBox(left: side * 0.45 - 0.4, right: side * 0.45 + 0.4, top: base - 0.2, bottom: 0.8)) { old, u, v in
+    canvas.paint(PhantomBox(left: side * 0.45 - 0.4, right: side * 0.45 + 0.4, top: base - 0.2, bottom: 0.8))
+    { old, u, v in
       if u * side <= 0 { return old }
       let raised = ramp(v - (diaphragm(u) - rise), 0, 0.03) * air(u, v)
       return old + strength * 0.34 * raised
     }
     return PhantomBox(
-      left: min(side * 0.15, side * 0.68), right: max(side * 0.15, side * 0.68), top: base - 0.32, bottom: base + 0.16)
+      left: min(side * 0.15, side * 0.68), right: max(side * 0.15, side * 0.68), top: base - 0.32,
+      bottom: base + 0.16)
   }
 
   /// A thin pleural line with empty, darker space between it and the chest wall.
@@ -152,7 +168,8 @@ extension ChestPhantom {
   ) -> PhantomBox {
     let gap = Float(draw.uniform(0.13, 0.22)) * (0.6 + 0.4 * strength)
     let end = Float(draw.uniform(0.1, 0.35))
-    canvas.paint(PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: -0.9, bottom: 0.5)) { old, u, v in
+    canvas.paint(PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: -0.9, bottom: 0.5)) {
+      old, u, v in
       if u * side <= 0 { return old }
       let depth = min(cage(v) - abs(u), v - (apex + 1.3 * (abs(u) - 0.30) * (abs(u) - 0.30)))
       let local = gap * ramp(end - v, 0, 0.5)
@@ -162,26 +179,30 @@ extension ChestPhantom {
       let smooth = old * (1 - 0.45 * empty) - 0.02 * empty
       return smooth + 0.20 * line * (0.6 + 0.4 * strength)
     }
-    return PhantomBox(left: min(side * 0.35, side * 0.8), right: max(side * 0.35, side * 0.8), top: -0.8, bottom: end)
+    return PhantomBox(
+      left: min(side * 0.35, side * 0.8), right: max(side * 0.35, side * 0.8), top: -0.8, bottom: end)
   }
 
   /// Fluid that fills the costophrenic angle, its surface rising toward the chest wall.
   private func effusion(
     on canvas: inout PhantomCanvas, _ draw: inout RandomGenerator, side: Float, strength: Float
   ) -> PhantomBox {
-    let depth = Float(draw.uniform(0.24, 0.42)) * (0.55 + 0.45 * strength)
+    let depth = Float(draw.uniform(0.30, 0.56)) * (0.55 + 0.45 * strength)
     let level = diaphragm(side * 0.5) - depth
-    canvas.paint(PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: level - 0.25, bottom: 0.9)) { old, u, v in
+    canvas.paint(
+      PhantomBox(left: side * 0.45 - 0.45, right: side * 0.45 + 0.45, top: level - 0.25, bottom: 0.9)
+    ) { old, u, v in
       if u * side <= 0 { return old }
       let wall = abs(u) / cage(v)
       let surface = level + 0.16 - 0.34 * wall * wall * wall
       let fluid = ramp(v - surface, 0, 0.06)
       let inside = ramp(cage(v) + 0.02 - abs(u), 0, 0.03)
-      let target: Float = 0.68
+      let target: Float = 0.76  // denser than the abdomen behind it
       let share = fluid * inside
       return old + max(0, target - old) * share * (0.75 + 0.25 * strength)
     }
-    return PhantomBox(left: min(side * 0.2, side * 0.8), right: max(side * 0.2, side * 0.8), top: level, bottom: 0.7)
+    return PhantomBox(
+      left: min(side * 0.2, side * 0.8), right: max(side * 0.2, side * 0.8), top: level, bottom: 0.7)
   }
 
   private func pleuralThickening(
@@ -189,13 +210,15 @@ extension ChestPhantom {
   ) -> PhantomBox {
     let (top, bottom) = (Float(draw.uniform(-0.55, -0.3)), Float(draw.uniform(0.0, 0.25)))
     let width = Float(draw.uniform(0.06, 0.09))
-    canvas.paint(PhantomBox(left: side * 0.5 - 0.4, right: side * 0.5 + 0.4, top: top, bottom: bottom)) { old, u, v in
+    canvas.paint(PhantomBox(left: side * 0.5 - 0.4, right: side * 0.5 + 0.4, top: top, bottom: bottom)) {
+      old, u, v in
       if u * side <= 0 { return old }
       let depth = cage(v) - abs(u)
       let rim = ramp(width + 0.025 * noise.value(v * 9, 2) - depth, 0, 0.02) * ramp(depth, -0.02, 0.01)
       return old + strength * 0.24 * rim * ramp(v - top, 0, 0.08) * ramp(bottom - v, 0, 0.08)
     }
-    return PhantomBox(left: min(side * 0.55, side * 0.82), right: max(side * 0.55, side * 0.82), top: top, bottom: bottom)
+    return PhantomBox(
+      left: min(side * 0.55, side * 0.82), right: max(side * 0.55, side * 0.82), top: top, bottom: bottom)
   }
 
   private func fracture(
@@ -229,8 +252,10 @@ extension ChestPhantom {
         stroke(
           on: &canvas, width: 0.010, strength: 0.34, from: 0, to: 1,
           point: { t in
-            (u0 * (1 - t) * (1 - t) + 0.02 * 2 * t * (1 - t) + end.0 * t * t,
-              v0 * (1 - t) * (1 - t) - 0.85 * 2 * t * (1 - t) * 0.6 + end.1 * t * t)
+            (
+              u0 * (1 - t) * (1 - t) + 0.02 * 2 * t * (1 - t) + end.0 * t * t,
+              v0 * (1 - t) * (1 - t) - 0.85 * 2 * t * (1 - t) * 0.6 + end.1 * t * t
+            )
           }, taper: false, inAir: false)
       }
       boxes.append(PhantomBox(around: u0, v0, reach: 0.13))
@@ -241,7 +266,8 @@ extension ChestPhantom {
         point: { t in (-0.005 + 0.01 * t, -1 + (tip + 1) * t) }, taper: false, inAir: false)
       stroke(
         on: &canvas, width: 0.010, strength: 0.30, from: 0, to: 1,
-        point: { t in (-0.42 + 0.36 * ramp(t, 0, 0.7), -0.95 + 0.9 * t * t + 0.1 * t) }, taper: false, inAir: false)
+        point: { t in (-0.42 + 0.36 * ramp(t, 0, 0.7), -0.95 + 0.9 * t * t + 0.1 * t) }, taper: false,
+        inAir: false)
       boxes.append(PhantomBox(left: -0.45, right: 0.05, top: -1, bottom: 0.05))
     }
     for _ in 0..<3 {

@@ -22,17 +22,22 @@ public enum PhantomRenderer {
   ///   - findings: what the body shows.
   ///   - difficulty: 0 plain … 1 subtle.
   public static func render(
-    patient: RandomKey, study: RandomKey, findings: [Finding], difficulty: Double, sizePixels: ClosedRange<Double>
+    patient: RandomKey, study: RandomKey, findings: [Finding], difficulty: Double,
+    sizePixels: ClosedRange<Double>
   ) -> PhantomImage {
     let hard = difficulty
     let phantom = ChestPhantom(
       key: patient,
-      heartRatio: findings.contains(.cardiomegaly) ? 0.60 - 0.04 * hard...0.70 - 0.08 * hard : 0.41...0.47 + 0.02 * hard,
-      mediastinum: findings.contains(.enlargedCardiomediastinum) ? 0.20 - 0.04 * hard...0.25 - 0.06 * hard : 0.10...0.125)
+      heartRatio: findings.contains(.cardiomegaly)
+        ? 0.62 - 0.06 * hard...0.74 - 0.10 * hard : 0.40...0.46 + 0.02 * hard,
+      mediastinum: findings.contains(.enlargedCardiomediastinum)
+        ? 0.20 - 0.04 * hard...0.25 - 0.06 * hard : 0.10...0.125)
     var draw = study.split("position").generator
-    let (width, height) = (Int(draw.uniform(sizePixels.lowerBound, sizePixels.upperBound)), Int(draw.uniform(sizePixels.lowerBound, sizePixels.upperBound)))
+    let width = Int(draw.uniform(sizePixels.lowerBound, sizePixels.upperBound))
+    let height = Int(draw.uniform(sizePixels.lowerBound, sizePixels.upperBound))
     var canvas = PhantomCanvas(
-      width: width, height: height, angle: Float(draw.uniform(-0.05, 0.05)), scale: Float(draw.uniform(0.95, 1.06)),
+      width: width, height: height, angle: Float(draw.uniform(-0.05, 0.05)),
+      scale: Float(draw.uniform(0.95, 1.06)),
       shift: (Float(draw.uniform(-0.04, 0.04)), Float(draw.uniform(-0.04, 0.04))))
     phantom.paintAnatomy(on: &canvas)
     var boxes: [(finding: Finding, rows: Range<Int>, columns: Range<Int>)] = []
@@ -45,7 +50,8 @@ public enum PhantomRenderer {
     canvas.blur(passes: 1)
     let image = expose(canvas, phantom, key: study.split("exposure"))
     return PhantomImage(
-      image: image, sex: phantom.isFemale ? "F" : "M", age: phantom.age, view: phantom.isAP ? "AP" : "PA", boxes: boxes)
+      image: image, sex: phantom.isFemale ? "F" : "M", age: phantom.age, view: phantom.isAP ? "AP" : "PA",
+      boxes: boxes)
   }
 
   /// Attenuation to gray levels: contrast curve, uneven field, quantum noise, collimator edges, side marker.
@@ -58,8 +64,10 @@ public enum PhantomRenderer {
     let lean = (Float(draw.uniform(-0.05, 0.05)), Float(draw.uniform(-0.05, 0.05)))
     let (width, height) = (canvas.width, canvas.height)
     let frame = (
-      left: Int(draw.uniform(0, 0.03) * Double(width)), right: width - Int(draw.uniform(0, 0.03) * Double(width)),
-      top: Int(draw.uniform(0, 0.03) * Double(height)), bottom: height - Int(draw.uniform(0, 0.03) * Double(height))
+      left: Int(draw.uniform(0, 0.03) * Double(width)),
+      right: width - Int(draw.uniform(0, 0.03) * Double(width)),
+      top: Int(draw.uniform(0, 0.03) * Double(height)),
+      bottom: height - Int(draw.uniform(0, 0.03) * Double(height))
     )
     let curve = (0...1024).map { powf(Float($0) / 1024, gamma) }
     var image = GrayImage(width: width, height: height)
@@ -67,7 +75,9 @@ public enum PhantomRenderer {
       for x in frame.left..<frame.right {
         let i = y * width + x
         let bits = key.bits(at: i)
-        let noise = Float(Int32(truncatingIfNeeded: bits)) * 0x1p-31 + Float(Int32(truncatingIfNeeded: bits >> 32)) * 0x1p-31
+        let noise =
+          Float(Int32(truncatingIfNeeded: bits)) * 0x1p-31 + Float(Int32(truncatingIfNeeded: bits >> 32))
+          * 0x1p-31
         let field = 1 + lean.0 * (Float(x) / Float(width) - 0.5) + lean.1 * (Float(y) / Float(height) - 0.5)
         let linear = canvas.values[i] * gain * field + offset
         let value = min(max(linear < 0.66 ? linear : 0.66 + 0.45 * (linear - 0.66), 0), 1)  // the film's shoulder

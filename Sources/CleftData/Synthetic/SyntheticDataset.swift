@@ -22,7 +22,8 @@ public struct SyntheticDataset: Sendable {
 
   /// Makes settings.
   public init(
-    folder: String, trainPatients: Int, testPerClass: Int, rsnaPerClass: Int, difficulty: Double, seed: UInt64,
+    folder: String, trainPatients: Int, testPerClass: Int, rsnaPerClass: Int, difficulty: Double,
+    seed: UInt64,
     sizePixels: ClosedRange<Double> = 288...384
   ) {
     self.folder = folder
@@ -100,12 +101,14 @@ public struct SyntheticDataset: Sendable {
   /// Pictures of each finding side by side, as evaluation sees them: one column a finding, `rows` patients each.
   public func contactSheet(rows: Int, side: Int = 160) -> GrayImage {
     let findings = Finding.allCases
-    var sheet = GrayImage(width: findings.count / 2 * (side + 4) + 4, height: rows * 2 * (side + 4) + 4, level: 40)
+    var sheet = GrayImage(
+      width: findings.count / 2 * (side + 4) + 4, height: rows * 2 * (side + 4) + 4, level: 40)
     let pipeline = ImagePipeline(sizePixels: side)
     for (index, finding) in findings.enumerated() {
       for row in 0..<rows {
         let picture = PhantomRenderer.render(
-          patient: key.split("sheet", index, row), study: key.split("sheet study", index, row), findings: [finding],
+          patient: key.split("sheet", index, row), study: key.split("sheet study", index, row),
+          findings: [finding],
           difficulty: difficulty, sizePixels: sizePixels
         ).image
         let tile = pipeline.evaluation(picture)
@@ -141,7 +144,8 @@ public struct SyntheticDataset: Sendable {
     let kind = draw.uniform()
     if kind < 0.16 { return draw.chance(0.2) ? [.supportDevices, .noFinding] : [.noFinding] }
     let common: [(Finding, Double)] = [
-      (.atelectasis, 0.15), (.edema, 0.14), (.cardiomegaly, 0.15), (.pleuralEffusion, 0.15), (.consolidation, 0.12),
+      (.atelectasis, 0.15), (.edema, 0.14), (.cardiomegaly, 0.15), (.pleuralEffusion, 0.15),
+      (.consolidation, 0.12),
       (.pneumonia, 0.11), (.pneumothorax, 0.06), (.lungLesion, 0.03), (.lungOpacity, 0.04),
       (.enlargedCardiomediastinum, 0.02), (.pleuralOther, 0.015), (.fracture, 0.015),
     ]
@@ -168,7 +172,8 @@ public struct SyntheticDataset: Sendable {
       var draw = key.split("rsna", index).generator
       let others: [Finding] = draw.chance(0.1) ? [.supportDevices] : []
       let name = Checksum.of("rsna \(seed) \(index)") + Checksum.of("patient \(seed) \(index)")
-      return Order(patient: first + index, study: 1, findings: (isPositive ? [.pneumonia] : []) + others, path: name)
+      return Order(
+        patient: first + index, study: 1, findings: (isPositive ? [.pneumonia] : []) + others, path: name)
     }
   }
 
@@ -193,7 +198,10 @@ public struct SyntheticDataset: Sendable {
         try ImageEncoder.jpeg(picture.image, quality: 90).write(to: URL(fileURLWithPath: path))
         return picture
       }
-      result += pictures.map { PhantomImage(image: GrayImage(width: 1, height: 1), sex: $0.sex, age: $0.age, view: $0.view, boxes: $0.boxes) }
+      result += pictures.map {
+        PhantomImage(
+          image: GrayImage(width: 1, height: 1), sex: $0.sex, age: $0.age, view: $0.view, boxes: $0.boxes)
+      }
       done += chunk.count
       progress(done, total)
     }
@@ -210,7 +218,8 @@ public struct SyntheticDataset: Sendable {
       if finding == .noFinding { return "" }
       return share < 0.15 ? "0.0" : (share < 0.18 ? "-1.0" : "")
     }
-    return [order.path, picture.sex == "F" ? "Female" : "Male", "\(picture.age)", "Frontal", picture.view] + cells
+    return [order.path, picture.sex == "F" ? "Female" : "Male", "\(picture.age)", "Frontal", picture.view]
+      + cells
   }
 
   private func writeRSNA(
@@ -229,16 +238,20 @@ public struct SyntheticDataset: Sendable {
       try ImageEncoder.writeDicom(
         values, width: picture.image.width, height: picture.image.height,
         ImageEncoder.DicomFields(
-          patientID: order.path, instanceUID: uid + ".3", studyUID: uid + ".1", seriesUID: uid + ".2", sex: picture.sex,
-          age: (picture.age < 100 ? "0" : "") + "\(picture.age)Y", view: picture.view, isMonochrome1: isInverted,
+          patientID: order.path, instanceUID: uid + ".3", studyUID: uid + ".1", seriesUID: uid + ".2",
+          sex: picture.sex,
+          age: (picture.age < 100 ? "0" : "") + "\(picture.age)Y", view: picture.view,
+          isMonochrome1: isInverted,
           bitsStored: bits), to: "\(folder)/\(RSNA.imageFolder)/\(order.path).dcm")
     }
     done += orders.count
     progress(done, total)
-    for (split, range) in [(Split.train, 0..<2 * rsnaPerClass), (.test, 2 * rsnaPerClass..<4 * rsnaPerClass)] {
+    for (split, range) in [(Split.train, 0..<2 * rsnaPerClass), (.test, 2 * rsnaPerClass..<4 * rsnaPerClass)]
+    {
       let rows = range.map { [orders[$0].path, orders[$0].findings.contains(.pneumonia) ? "1" : "0"] }
       try FileSystem.write(
-        Data(csvText(columns: ["patientId", "Target"], rows: rows).utf8), to: "\(folder)/\(RSNA.table(split))")
+        Data(csvText(columns: ["patientId", "Target"], rows: rows).utf8), to: "\(folder)/\(RSNA.table(split))"
+      )
     }
   }
 }

@@ -16,7 +16,8 @@ public enum ImageDecoder {
   /// - Throws: `ImagingError.missing` or `.unreadable`; a truncated file is an error, never a gray bottom half.
   public static func decode(_ path: String) throws(ImagingError) -> GrayImage {
     guard FileSystem.exists(path) else {
-      throw .missing(Problem(path, found: "no such file", hint: "Check --data_dir and the path in the table."))
+      throw .missing(
+        Problem(path, found: "no such file", hint: "Check --data_dir and the path in the table."))
     }
     let data: Data
     do { data = try FileSystem.read(path) } catch { throw .unreadable(error.problem) }
@@ -25,7 +26,9 @@ public enum ImageDecoder {
     if data.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return try decode(data, path, "PNG", cleft_png_decode) }
     if data.starts(with: [0xFF, 0xD8]) { return try decode(data, path, "JPEG", cleft_jpeg_decode) }
     throw .unreadable(
-      Problem(path, found: data.isEmpty ? "an empty file" : "an unknown kind of file", expected: "PNG, JPEG or DICOM"))
+      Problem(
+        path, found: data.isEmpty ? "an empty file" : "an unknown kind of file",
+        expected: "PNG, JPEG or DICOM"))
   }
 
   private typealias Codec = (
@@ -42,7 +45,8 @@ public enum ImageDecoder {
     }
     guard status == 0, let pixels = image.pixels else {
       throw .unreadable(
-        Problem(path, found: "a \(kind) that cannot be decoded (\(cText(message)))", expected: "a whole file"))
+        Problem(path, found: "a \(kind) that cannot be decoded (\(cText(message)))", expected: "a whole file")
+      )
     }
     defer { free(pixels) }
     guard image.warnings == 0 else {
@@ -56,9 +60,11 @@ public enum ImageDecoder {
   private static func decodeDicom(_ path: String) throws(ImagingError) -> GrayImage {
     var image = cleft_dicom_image()
     var message = [CChar](repeating: 0, count: 200)
-    guard cleft_dicom_read(path, Int64(maximumPixels), &image, &message) == 0, let values = image.values else {
+    guard cleft_dicom_read(path, Int64(maximumPixels), &image, &message) == 0, let values = image.values
+    else {
       throw .unreadable(
-        Problem(path, found: "a DICOM file that cannot be decoded (\(cText(message)))", expected: "one gray frame"))
+        Problem(
+          path, found: "a DICOM file that cannot be decoded (\(cText(message)))", expected: "one gray frame"))
     }
     defer { free(values) }
     let count = Int(image.width) * Int(image.height)

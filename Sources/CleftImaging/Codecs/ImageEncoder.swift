@@ -11,13 +11,16 @@ public enum ImageEncoder {
   }
 
   /// Bytes of a PNG with 1 (gray) or 3 (red, green, blue) channels, interleaved.
-  public static func png(width: Int, height: Int, channels: Int, pixels: [UInt8]) throws(ImagingError) -> Data {
+  public static func png(width: Int, height: Int, channels: Int, pixels: [UInt8]) throws(ImagingError) -> Data
+  {
     try encoded { cleft_png_encode(pixels, Int32(width), Int32(height), Int32(channels), $0, $1, $2) }
   }
 
   /// Bytes of a gray JPEG.
   public static func jpeg(_ image: GrayImage, quality: Int) throws(ImagingError) -> Data {
-    try encoded { cleft_jpeg_encode(image.pixels, Int32(image.width), Int32(image.height), Int32(quality), $0, $1, $2) }
+    try encoded {
+      cleft_jpeg_encode(image.pixels, Int32(image.width), Int32(image.height), Int32(quality), $0, $1, $2)
+    }
   }
 
   /// What a synthetic radiograph says about itself.
@@ -36,7 +39,9 @@ public enum ImageEncoder {
       patientID: String, instanceUID: String, studyUID: String, seriesUID: String, sex: String, age: String,
       view: String, isMonochrome1: Bool, bitsStored: Int
     ) {
-      (self.patientID, self.instanceUID, self.studyUID, self.seriesUID) = (patientID, instanceUID, studyUID, seriesUID)
+      (self.patientID, self.instanceUID, self.studyUID, self.seriesUID) = (
+        patientID, instanceUID, studyUID, seriesUID
+      )
       (self.sex, self.age, self.view) = (sex, age, view)
       (self.isMonochrome1, self.bitsStored) = (isMonochrome1, bitsStored)
     }
@@ -69,13 +74,15 @@ public enum ImageEncoder {
     }
     guard status == 0, rename(partial, path) == 0 else {
       unlink(partial)
-      throw .unwritable(Problem(path, found: "cannot be written (\(cText(message)))", hint: "Free some space."))
+      throw .unwritable(
+        Problem(path, found: "cannot be written (\(cText(message)))", hint: "Free some space."))
     }
   }
 
   private static func encoded(
     _ body: (
-      UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>, UnsafeMutablePointer<Int>, UnsafeMutablePointer<CChar>
+      UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>, UnsafeMutablePointer<Int>,
+      UnsafeMutablePointer<CChar>
     ) -> Int32
   ) throws(ImagingError) -> Data {
     var bytes: UnsafeMutablePointer<UInt8>?

@@ -14,7 +14,9 @@ enum AreaResize {
     return covered(image, width, height, sx, sy)
   }
 
-  private static func blockMeans(_ image: GrayImage, _ width: Int, _ height: Int, _ across: Int, _ down: Int) -> GrayImage {
+  private static func blockMeans(_ image: GrayImage, _ width: Int, _ height: Int, _ across: Int, _ down: Int)
+    -> GrayImage
+  {
     var result = GrayImage(width: width, height: height)
     let share = 1 / Float(across * down)
     for y in 0..<height {
@@ -22,7 +24,8 @@ enum AreaResize {
         var sum = 0
         for v in 0..<down { for u in 0..<across { sum += Int(image[x * across + u, y * down + v]) } }
         result[x, y] =
-          across == 2 && down == 2 ? UInt8((sum + 2) >> 2) : level((Float(sum) * share).rounded(.toNearestOrEven))
+          across == 2 && down == 2
+          ? UInt8((sum + 2) >> 2) : level((Float(sum) * share).rounded(.toNearestOrEven))
       }
     }
     return result
@@ -110,7 +113,9 @@ enum AreaResize {
       var fraction = Float(Double(index + 1) - Double(position + 1) * inverse)
       fraction = fraction <= 0 ? 0 : fraction - fraction.rounded(.down)
       if position >= count - 1 { (position, fraction) = (count - 1, 0) }
-      let weights = (((1 - fraction) * 2048).rounded(.toNearestOrEven), (fraction * 2048).rounded(.toNearestOrEven))
+      let weights = (
+        ((1 - fraction) * 2048).rounded(.toNearestOrEven), (fraction * 2048).rounded(.toNearestOrEven)
+      )
       return (position, (Int(weights.0), Int(weights.1)))
     }
   }

@@ -19,7 +19,9 @@ public enum BilinearResize {
           for x in 0..<width {
             let window = windows[x]
             var sum: Int32 = 1 << 21
-            for (j, weight) in window.weights.enumerated() { sum &+= Int32(source[base + window.first + j]) &* weight }
+            for (j, weight) in window.weights.enumerated() {
+              sum &+= Int32(source[base + window.first + j]) &* weight
+            }
             next.pixels[y * width + x] = clip(sum)
           }
         }

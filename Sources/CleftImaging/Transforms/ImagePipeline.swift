@@ -21,7 +21,9 @@ public struct ImagePipeline: Sendable, Equatable {
   }
 
   /// What training sees under one key; equal keys give equal pictures.
-  public func training(_ image: GrayImage, key: RandomKey) -> GrayImage { augmented(evaluation(image), key: key) }
+  public func training(_ image: GrayImage, key: RandomKey) -> GrayImage {
+    augmented(evaluation(image), key: key)
+  }
 
   /// The random part of the training transform, on a picture that `evaluation` has made.
   public func augmented(_ image: GrayImage, key: RandomKey) -> GrayImage {

@@ -78,7 +78,9 @@ public final class DualEncoder: Module {
   }
 
   /// Packs captions the way this model reads them.
-  public func textBatch(_ captions: [[Int]], deduplicates: Bool = false, keepsPadding: Bool = false) -> TextBatch {
+  public func textBatch(_ captions: [[Int]], deduplicates: Bool = false, keepsPadding: Bool = false)
+    -> TextBatch
+  {
     TextBatch(
       captions: captions, length: config.captionLength, endOfTextID: config.text.endOfTextID,
       pooledToken: config.pooledToken, virtualCount: text.model.virtualTokens?.weight.shape[0] ?? 0,

@@ -34,7 +34,8 @@ public struct DualEncoderConfig: Codable, Sendable, Equatable {
   /// Makes a configuration.
   public init(
     vision: VisionTransformerConfig, text: GPTConfig, embeddingSize: Int = 512, head: Head = .linear,
-    pooling: Pooling = .mean, pooledToken: PooledToken = .endOfText, captionLength: Int = 64, temperature: Float = 0.07
+    pooling: Pooling = .mean, pooledToken: PooledToken = .endOfText, captionLength: Int = 64,
+    temperature: Float = 0.07
   ) {
     self.vision = vision
     self.text = text

@@ -13,7 +13,8 @@ public final class GPTAttention: Module {
     let width = config.hiddenSize
     let start = Initializer.normal(deviation: config.initializerRange)
     _qkv.wrappedValue = Linear(width, 3 * width, layout: .inOut, initializer: start)
-    _output.wrappedValue = Linear(width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
+    _output.wrappedValue = Linear(
+      width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
     let inverse = config.scalesAttentionByInverseLayerIndex ? 1 / Float(layer + 1) : 1
     options = AttentionOptions(
       headCount: config.headCount, scale: inverse / Float(width / config.headCount).squareRoot(),
@@ -35,7 +36,8 @@ public final class GPTMLP: Module {
 
   init(_ config: GPTConfig) {
     let width = config.hiddenSize
-    _first.wrappedValue = Linear(width, 4 * width, layout: .inOut, initializer: .normal(deviation: config.initializerRange))
+    _first.wrappedValue = Linear(
+      width, 4 * width, layout: .inOut, initializer: .normal(deviation: config.initializerRange))
     _second.wrappedValue = Linear(
       4 * width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
   }

@@ -59,7 +59,8 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     self.init(
       vocabularySize: vocabulary, positionCount: try values.decode(Int.self, forKey: .positionCount),
       hiddenSize: try values.decode(Int.self, forKey: .hiddenSize),
-      depth: try values.decode(Int.self, forKey: .depth), headCount: try values.decode(Int.self, forKey: .headCount),
+      depth: try values.decode(Int.self, forKey: .depth),
+      headCount: try values.decode(Int.self, forKey: .headCount),
       layerNormEpsilon: try values.decodeIfPresent(Float.self, forKey: .layerNormEpsilon) ?? 1e-5,
       scalesAttentionByInverseLayerIndex: try values.decodeIfPresent(
         Bool.self, forKey: .scalesAttentionByInverseLayerIndex) ?? false,

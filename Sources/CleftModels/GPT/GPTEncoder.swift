@@ -9,8 +9,10 @@ public final class GPTTransformer: Module {
   @Child("ln_f") var norm: LayerNorm
 
   init(_ config: GPTConfig) {
-    _tokens.wrappedValue = Embedding(config.vocabularySize, config.hiddenSize, .normal(deviation: config.initializerRange))
-    _positions.wrappedValue = Embedding(config.positionCount, config.hiddenSize, .normal(deviation: config.initializerRange))
+    _tokens.wrappedValue = Embedding(
+      config.vocabularySize, config.hiddenSize, .normal(deviation: config.initializerRange))
+    _positions.wrappedValue = Embedding(
+      config.positionCount, config.hiddenSize, .normal(deviation: config.initializerRange))
     _blocks.wrappedValue = (0..<config.depth).map { GPTBlock(config, layer: $0) }
     _norm.wrappedValue = LayerNorm(config.hiddenSize, epsilon: config.layerNormEpsilon)
   }

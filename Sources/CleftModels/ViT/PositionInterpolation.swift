@@ -16,7 +16,8 @@ public enum PositionInterpolation {
   /// The matrix for tables with `classRows` (0 or 1) rows in front that stay as they are.
   ///
   /// - Shapes: `[classRows + height·width, classRows + old·old]`.
-  public static func matrix(from old: Int, height: Int, width: Int, classRows: Int, antialias: Bool) -> Tensor {
+  public static func matrix(from old: Int, height: Int, width: Int, classRows: Int, antialias: Bool) -> Tensor
+  {
     let down = axisWeights(from: old, to: height, antialias: antialias)
     let across = axisWeights(from: old, to: width, antialias: antialias)
     let columns = classRows + old * old

@@ -33,7 +33,8 @@ public struct VisionTransformerConfig: Codable, Sendable, Equatable {
 
   /// Makes a configuration.
   public init(
-    hiddenSize: Int, depth: Int, headCount: Int, patchSize: Int = 14, registerCount: Int = 4, mlpRatio: Int = 4,
+    hiddenSize: Int, depth: Int, headCount: Int, patchSize: Int = 14, registerCount: Int = 4,
+    mlpRatio: Int = 4,
     positionGrid: Int, imageSizePixels: Int, layerNormEpsilon: Float = 1e-6, tokenNames: TokenNames = .hub,
     initializerRange: Float = 0.02
   ) {

@@ -14,7 +14,9 @@ public enum Initializer: Sendable, Equatable {
   public static var ones: Initializer { .constant(1) }
 
   /// `nn.Linear`'s default: uniform ±1/√fanIn, for weight and bias.
-  public static func linear(fanIn: Int) -> Initializer { .uniform(bound: 1 / Float(max(fanIn, 1)).squareRoot()) }
+  public static func linear(fanIn: Int) -> Initializer {
+    .uniform(bound: 1 / Float(max(fanIn, 1)).squareRoot())
+  }
 
   /// Draws a tensor; element `i` depends on the key and `i` alone.
   public func makeTensor(_ shape: Shape, key: RandomKey) -> Tensor {

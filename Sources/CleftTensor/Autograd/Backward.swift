@@ -97,7 +97,8 @@ struct GradientSink {
   }
 
   /// Lets `body` add to the gradient of input `index` in place: it must write `new + beta · old` to the pointer.
-  func accumulate(_ index: Int, _ shape: Shape, _ body: (UnsafeMutablePointer<Float>, _ beta: Float) -> Void) {
+  func accumulate(_ index: Int, _ shape: Shape, _ body: (UnsafeMutablePointer<Float>, _ beta: Float) -> Void)
+  {
     guard let node = inputs[index] else { return }
     if var old = pass.takePending(node.id) {
       if !isKnownUniquelyReferenced(&old.storage) { old = old.copied() }

@@ -23,7 +23,9 @@ public final class Node {
 
 extension Tensor {
   /// The same values as the leaf `node` of the tape.
-  public func tracked(by node: Node) -> Tensor { Tensor(shape: shape, storage: storage, offset: offset, node: node) }
+  public func tracked(by node: Node) -> Tensor {
+    Tensor(shape: shape, storage: storage, offset: offset, node: node)
+  }
 
   /// Puts the operation that computed `self` on the tape, if any input is tracked and the tape is on.
   ///

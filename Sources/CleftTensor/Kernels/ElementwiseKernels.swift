@@ -57,7 +57,9 @@ extension Kernels {
   }
 
   /// `out[r, c] = a[r, c] + gamma[c] · b[r, c]`.
-  static func addScaled(_ a: Pointer, _ b: Pointer, _ gamma: Pointer, into out: Pointer, rows: Int, width: Int) {
+  static func addScaled(
+    _ a: Pointer, _ b: Pointer, _ gamma: Pointer, into out: Pointer, rows: Int, width: Int
+  ) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
         let base = row * width
@@ -97,7 +99,9 @@ extension Kernels {
 
   /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in fixed blocks, so that one
   /// thread count gives one answer.
-  static func columnSums(_ a: Pointer, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int) {
+  static func columnSums(
+    _ a: Pointer, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int
+  ) {
     let parts = min(Runtime.threadCount, max(1, rows * width / grain))
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * width)
     defer { partial.deallocate() }

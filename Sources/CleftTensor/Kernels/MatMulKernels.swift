@@ -18,18 +18,21 @@ extension Kernels {
   /// `c = alpha · a·b + beta · c` on the calling thread; `c` is `m × n`, the inner extent `k`.
   @inline(__always)
   static func matmulSerial(
-    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float
+    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1,
+    beta: Float
   ) {
     cblas_sgemm(
       CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
-      blasint(m), blasint(n), blasint(k), alpha, a.pointer, blasint(a.rowStride), b.pointer, blasint(b.rowStride),
+      blasint(m), blasint(n), blasint(k), alpha, a.pointer, blasint(a.rowStride), b.pointer,
+      blasint(b.rowStride),
       beta, c, blasint(rowStride))
   }
 
   /// `c = alpha · a·b + beta · c`, cut into one tile of `c` a thread. The inner extent is never cut, so the sums
   /// are in one order for every thread count.
   static func matmul(
-    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float
+    _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1,
+    beta: Float
   ) {
     if m == 0 || n == 0 { return }
     let (down, across) = tileGrid(m, n, k)

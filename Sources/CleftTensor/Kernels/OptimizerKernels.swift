@@ -4,7 +4,8 @@ import Glibc
 public enum OptimizerKernels {
   /// AdamW: decoupled decay, then the bias-corrected step. Pointers have `count` elements.
   public static func adamW(
-    parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,
+    parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>,
     secondMoment: UnsafeMutablePointer<Float>, count: Int, learningRate: Double, beta1: Double, beta2: Double,
     epsilon: Double, weightDecay: Double, step: Int
   ) {
@@ -30,7 +31,8 @@ public enum OptimizerKernels {
 
   /// SGD with momentum and coupled decay; `isFirst` starts the buffer with the gradient itself.
   public static func sgd(
-    parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, momentum: UnsafeMutablePointer<Float>,
+    parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
+    momentum: UnsafeMutablePointer<Float>,
     count: Int, learningRate: Double, momentumFactor: Double, weightDecay: Double, isFirst: Bool
   ) {
     let (rate, mu, decay) = (Float(learningRate), Float(momentumFactor), Float(weightDecay))

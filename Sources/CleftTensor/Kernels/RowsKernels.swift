@@ -11,7 +11,8 @@ extension Kernels {
         let input = x + row * width
         let target = out + row * width
         let mean = sum(input, count: width) / Float(width)
-        let rstd = 1 / (squaredDistance(input, from: mean, count: width) / Float(width) + epsilon).squareRoot()
+        let rstd =
+          1 / (squaredDistance(input, from: mean, count: width) / Float(width) + epsilon).squareRoot()
         statistics[2 * row] = mean
         statistics[2 * row + 1] = rstd
         for c in 0..<width { target[c] = bias[c].addingProduct((input[c] - mean) * rstd, weight[c]) }
@@ -62,7 +63,8 @@ extension Kernels {
 
   /// `weight[c] += Σᵣ dy[r, c] · normalized x[r, c]`, `bias[c] += Σᵣ dy[r, c]` into zeroed buffers, in fixed blocks.
   static func layerNormParameterGradients(
-    _ x: Pointer, statistics: Pointer, _ gradient: Pointer, weight: Pointer, bias: Pointer, rows: Int, width: Int
+    _ x: Pointer, statistics: Pointer, _ gradient: Pointer, weight: Pointer, bias: Pointer, rows: Int,
+    width: Int
   ) {
     let parts = min(Runtime.threadCount, max(1, rows * width / (1 << 15)))
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * 2 * width)

@@ -74,7 +74,9 @@ struct AttentionKernel {
   }
 
   /// Walks the items in fixed groups, one scratch buffer a group.
-  private func eachItem(scratch perItem: Int, _ body: (_ sequence: Int, _ head: Int, _ scratch: Pointer) -> Void) {
+  private func eachItem(
+    scratch perItem: Int, _ body: (_ sequence: Int, _ head: Int, _ scratch: Pointer) -> Void
+  ) {
     let items = layout.count * options.headCount
     let groups = min(items, Runtime.threadCount * 8)
     spread(groups) { group in
@@ -94,7 +96,8 @@ struct AttentionKernel {
     _ q: Pointer, _ k: Pointer, stride: Int, sequence: Int, tile: Range<Int>, keys: Int, into p: Pointer
   ) {
     Kernels.matmulSerial(
-      Operand(q + tile.lowerBound * stride, rowStride: stride), Operand(k, rowStride: stride, transposed: true),
+      Operand(q + tile.lowerBound * stride, rowStride: stride),
+      Operand(k, rowStride: stride, transposed: true),
       into: p, rowStride: keys, m: tile.count, n: keys, k: headSize, alpha: options.scale, beta: 0)
     for row in tile {
       let line = p + (row - tile.lowerBound) * keys
@@ -121,7 +124,9 @@ struct AttentionKernel {
   }
 
   /// Keys that some row of the tile sees.
-  private func keyCount(_ sequence: Int, _ tile: Range<Int>) -> Int { layout.visible(sequence, tile.upperBound - 1) }
+  private func keyCount(_ sequence: Int, _ tile: Range<Int>) -> Int {
+    layout.visible(sequence, tile.upperBound - 1)
+  }
 
   func forward(q: Pointer, k: Pointer, v: Pointer, stride: Int, out: Pointer) {
     let mask = mask
@@ -134,11 +139,13 @@ struct AttentionKernel {
         probabilities(q, k, stride: stride, sequence: sequence, tile: tile, keys: keys, into: p)
         if let mask {
           for row in tile {
-            drop(p + (row - tile.lowerBound) * keys, mask, sequence: sequence, head: head, row: row, keys: keys)
+            drop(
+              p + (row - tile.lowerBound) * keys, mask, sequence: sequence, head: head, row: row, keys: keys)
           }
         }
         Kernels.matmulSerial(
-          Operand(p, rowStride: keys), Operand(v, rowStride: stride), into: out + (first + tile.lowerBound) * width + column,
+          Operand(p, rowStride: keys), Operand(v, rowStride: stride),
+          into: out + (first + tile.lowerBound) * width + column,
           rowStride: width, m: tile.count, n: headSize, k: keys, beta: 0)
       }
     }
@@ -166,7 +173,8 @@ struct AttentionKernel {
         let dy = dOut + (first + tile.lowerBound) * width + column
         probabilities(q + at, k + at, stride: stride, sequence: sequence, tile: tile, keys: keys, into: p)
         Kernels.matmulSerial(
-          Operand(dy, rowStride: width), Operand(v + at, rowStride: stride, transposed: true), into: g, rowStride: keys,
+          Operand(dy, rowStride: width), Operand(v + at, rowStride: stride, transposed: true), into: g,
+          rowStride: keys,
           m: tile.count, n: keys, k: headSize, beta: 0)
         for row in tile {
           let probability = p + (row - tile.lowerBound) * keys
@@ -181,14 +189,18 @@ struct AttentionKernel {
         }
         let beta: Float = isFirst ? 0 : 1
         Kernels.matmulSerial(
-          Operand(p, rowStride: keys, transposed: true), Operand(dy, rowStride: width), into: dv + at, rowStride: stride,
+          Operand(p, rowStride: keys, transposed: true), Operand(dy, rowStride: width), into: dv + at,
+          rowStride: stride,
           m: keys, n: headSize, k: tile.count, beta: beta)
         Kernels.matmulSerial(
-          Operand(g, rowStride: keys), Operand(k + at, rowStride: stride), into: dq + at + tile.lowerBound * stride,
+          Operand(g, rowStride: keys), Operand(k + at, rowStride: stride),
+          into: dq + at + tile.lowerBound * stride,
           rowStride: stride, m: tile.count, n: headSize, k: keys, alpha: options.scale, beta: 0)
         Kernels.matmulSerial(
-          Operand(g, rowStride: keys, transposed: true), Operand(q + at + tile.lowerBound * stride, rowStride: stride),
-          into: dk + at, rowStride: stride, m: keys, n: headSize, k: tile.count, alpha: options.scale, beta: beta)
+          Operand(g, rowStride: keys, transposed: true),
+          Operand(q + at + tile.lowerBound * stride, rowStride: stride),
+          into: dk + at, rowStride: stride, m: keys, n: headSize, k: tile.count, alpha: options.scale,
+          beta: beta)
         isFirst = false
       }
     }

@@ -24,7 +24,9 @@ public func batchNorm(
         var (sum, squares) = (0.0, 0.0)
         for r in 0..<rows { sum += Double(x[r * width + c]) }
         let center = sum / Double(rows)
-        for r in 0..<rows { squares += (Double(x[r * width + c]) - center) * (Double(x[r * width + c]) - center) }
+        for r in 0..<rows {
+          squares += (Double(x[r * width + c]) - center) * (Double(x[r * width + c]) - center)
+        }
         mean[c] = Float(center)
         variance[c] = Float(squares / Double(max(rows - 1, 1)))
         rstd[c] = Float(1 / (squares / Double(rows) + Double(epsilon)).squareRoot())

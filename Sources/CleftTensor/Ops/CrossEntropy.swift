@@ -8,11 +8,14 @@ import Foundation
 public func crossEntropy(_ logits: Tensor, _ targets: [Int]) -> Tensor {
   let (rows, width) = (logits.shape.rows, logits.shape.last)
   precondition(
-    targets.count == rows && targets.allSatisfy { $0 >= 0 && $0 < width }, "crossEntropy: [\(logits.shape)], \(targets)")
+    targets.count == rows && targets.allSatisfy { $0 >= 0 && $0 < width },
+    "crossEntropy: [\(logits.shape)], \(targets)")
   let probabilities = logits.copied()
   var total = 0.0
   probabilities.withMutablePointer { p in
-    for row in 0..<rows { total += Kernels.negativeLogLikelihood(p + row * width, count: width, target: targets[row]) }
+    for row in 0..<rows {
+      total += Kernels.negativeLogLikelihood(p + row * width, count: width, target: targets[row])
+    }
   }
   return Tensor([], [Float(total / Double(rows))]).recorded([logits.node]) { gradient, sink in
     let out = probabilities.copied()
@@ -78,7 +81,8 @@ public func contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor) -
       sink.accumulate(input, [batch, width]) { target, beta in
         with(slope, other) { s, other in
           Kernels.matmul(
-            Operand(s, rowStride: batch, transposed: transposed), Operand(other, rowStride: width), into: target,
+            Operand(s, rowStride: batch, transposed: transposed), Operand(other, rowStride: width),
+            into: target,
             rowStride: width, m: batch, n: width, k: batch, alpha: factor, beta: beta)
         }
       }

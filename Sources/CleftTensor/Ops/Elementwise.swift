@@ -89,7 +89,8 @@ public func addScaled(_ residual: Tensor, _ branch: Tensor, _ gamma: Tensor) -> 
 ///
 /// - Shapes: `x` and `residual` `[..., C]`; the decision for an element depends on `key`, its row and its column.
 /// - Saves: the key.
-public func dropout(_ x: Tensor, probability: Float, key: RandomKey, adding residual: Tensor? = nil) -> Tensor {
+public func dropout(_ x: Tensor, probability: Float, key: RandomKey, adding residual: Tensor? = nil) -> Tensor
+{
   if probability <= 0 { return residual.map { $0 + x } ?? x }
   precondition(probability < 1, "dropout: probability \(probability)")
   let mask = DropoutMask(key: key, probability: probability)

@@ -7,7 +7,9 @@ public func gatherRows(_ x: Tensor, _ indices: [Int]) -> Tensor {
   precondition(indices.allSatisfy { $0 >= 0 && $0 < rows }, "gatherRows: an index is outside 0 ..< \(rows)")
   let result = Tensor(uninitialized: [indices.count, width])
   with(x, result) { x, y in
-    for (row, index) in indices.enumerated() { (y + row * width).update(from: x + index * width, count: width) }
+    for (row, index) in indices.enumerated() {
+      (y + row * width).update(from: x + index * width, count: width)
+    }
   }
   let shape = x.shape
   return result.recorded([x.node]) { gradient, sink in

@@ -15,7 +15,8 @@ public enum WeightLayout: Sendable {
 public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout = .outIn) -> Tensor {
   let (outAxis, inAxis) = layout == .outIn ? (0, 1) : (1, 0)
   precondition(
-    weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis], "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
+    weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis],
+    "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
   let (rows, width, out) = (x.shape.rows, x.shape.last, weight.shape[outAxis])
   let result = Tensor(uninitialized: x.shape.replacingLast(out))
   let stride = weight.shape[1]
@@ -33,7 +34,8 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: Weigh
       sink.accumulate(0, inputShape) { target, beta in
         with(gradient, savedWeight) { dy, w in
           Kernels.matmul(
-            Operand(dy, rowStride: out), Operand(w, rowStride: stride, transposed: layout == .inOut), into: target,
+            Operand(dy, rowStride: out), Operand(w, rowStride: stride, transposed: layout == .inOut),
+            into: target,
             rowStride: width, m: rows, n: width, k: out, beta: beta)
         }
       }

@@ -8,12 +8,14 @@
 public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float) -> Tensor {
   let (rows, width) = (x.shape.rows, x.shape.last)
   precondition(
-    weight.shape == [width] && bias.shape == [width], "layerNorm: [\(x.shape)], [\(weight.shape)], [\(bias.shape)]")
+    weight.shape == [width] && bias.shape == [width],
+    "layerNorm: [\(x.shape)], [\(weight.shape)], [\(bias.shape)]")
   let result = Tensor(uninitialized: x.shape)
   let statistics = Tensor(uninitialized: [rows, 2])
   with(x, weight, bias, result) { x, w, b, y in
     statistics.withMutablePointer {
-      Kernels.layerNorm(x, weight: w, bias: b, epsilon: epsilon, into: y, statistics: $0, rows: rows, width: width)
+      Kernels.layerNorm(
+        x, weight: w, bias: b, epsilon: epsilon, into: y, statistics: $0, rows: rows, width: width)
     }
   }
   let (saved, savedWeight) = (x.detached, weight.detached)

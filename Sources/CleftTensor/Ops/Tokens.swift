@@ -5,7 +5,8 @@
 public func patchify(_ images: Tensor, size: Int) -> Tensor {
   let shape = images.shape
   precondition(
-    shape.rank == 4 && shape[2] % size == 0 && shape[3] % size == 0, "patchify: [\(shape)] into patches of \(size)")
+    shape.rank == 4 && shape[2] % size == 0 && shape[3] % size == 0,
+    "patchify: [\(shape)] into patches of \(size)")
   precondition(!images.isTracked, "patchify: images are constants")
   let (batch, channels, height, width) = (shape[0], shape[1], shape[2], shape[3])
   let (down, across) = (height / size, width / size)
@@ -19,7 +20,8 @@ public func patchify(_ images: Tensor, size: Int) -> Tensor {
           let target = y + (line * across + column) * patchWidth
           for channel in 0..<channels {
             for v in 0..<size {
-              let source = x + ((image * channels + channel) * height + row * size + v) * width + column * size
+              let source =
+                x + ((image * channels + channel) * height + row * size + v) * width + column * size
               (target + (channel * size + v) * size).update(from: source, count: size)
             }
           }
@@ -45,7 +47,8 @@ public func assembleTokens(
   let patchCount = patches.shape.rows / batch
   let registerCount = registers.map { $0.count / width } ?? 0
   let classRows = positions.count / width - patchCount
-  precondition(classRows == 0 || classRows == 1, "assembleTokens: [\(positions.shape)] for \(patchCount) patches")
+  precondition(
+    classRows == 0 || classRows == 1, "assembleTokens: [\(positions.shape)] for \(patchCount) patches")
   let length = 1 + registerCount + patchCount
   let result = Tensor(uninitialized: [batch * length, width])
   with(patches, positions, classToken, registers ?? classToken) { patches, positions, cls, registers in
@@ -94,10 +97,12 @@ public func assembleTokens(
           }
         }
       }
-      batchSum(1, positionShape, [
-        (from: 0, to: 0, count: classRows * width),
-        (from: firstPatch, to: classRows * width, count: patchCount * width),
-      ])
+      batchSum(
+        1, positionShape,
+        [
+          (from: 0, to: 0, count: classRows * width),
+          (from: firstPatch, to: classRows * width, count: patchCount * width),
+        ])
       batchSum(2, classShape, [(from: 0, to: 0, count: width)])
       batchSum(3, registerShape, [(from: width, to: 0, count: registerCount * width)])
     }

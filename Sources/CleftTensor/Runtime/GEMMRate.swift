@@ -9,7 +9,8 @@ public enum GEMMRate {
       let time = ContinuousClock().measure {
         with(a, b, c) { a, b, c in
           Kernels.matmul(
-            Operand(a, rowStride: size), Operand(b, rowStride: size), into: c, rowStride: size, m: size, n: size,
+            Operand(a, rowStride: size), Operand(b, rowStride: size), into: c, rowStride: size, m: size,
+            n: size,
             k: size, beta: 0)
         }
       }

@@ -52,7 +52,8 @@ final class MemoryPool: Sendable {
   }
 
   private func outOfMemory(_ size: Int) -> Never {
-    let text = "cleft: out of memory: \(size >> 20) MiB could not be had from the system. "
+    let text =
+      "cleft: out of memory: \(size >> 20) MiB could not be had from the system. "
       + "Lower --batch_size, or turn on --grad_ckpt.\n"
     text.withCString { _ = write(2, $0, strlen($0)) }
     exit(74)

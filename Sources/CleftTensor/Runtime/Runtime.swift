@@ -1,6 +1,6 @@
-import COpenBLAS
 import CLAPACKE
 import COneDNN
+import COpenBLAS
 import Dispatch
 import Glibc
 import Synchronization
@@ -29,7 +29,8 @@ public enum Runtime {
     let mask = line(of: "/proc/self/status", startingWith: "Cpus_allowed:") ?? ""
     var count = mask.compactMap { $0.hexDigitValue?.nonzeroBitCount }.reduce(0, +)
     if count == 0 { count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-    if let quota = line(of: "/sys/fs/cgroup/cpu.max", startingWith: "")?.split(separator: " "), quota.count == 2,
+    if let quota = line(of: "/sys/fs/cgroup/cpu.max", startingWith: "")?.split(separator: " "),
+      quota.count == 2,
       let limit = Double(quota[0]), let period = Double(quota[1]), period > 0
     {
       count = min(count, max(1, Int((limit / period).rounded(.up))))
@@ -76,7 +77,8 @@ public enum Runtime {
     defer { fclose(file) }
     var buffer = [CChar](repeating: 0, count: 4096)
     while fgets(&buffer, Int32(buffer.count), file) != nil {
-      let text = String(decoding: buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let text = String(
+        decoding: buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       if text.hasPrefix(prefix) { return String(text.dropFirst(prefix.count)) }
     }
     return nil

@@ -60,8 +60,9 @@ public enum Checkpoint {
 
     /// Bytes that writing takes, roughly.
     var byteCount: Int {
-      4 * (model.cells().reduce(0) { $0 + $1.cell.shape.count }
-        + (optimizer?.state.reduce(0) { $0 + $1.tensor.count } ?? 0))
+      4
+        * (model.cells().reduce(0) { $0 + $1.cell.shape.count }
+          + (optimizer?.state.reduce(0) { $0 + $1.tensor.count } ?? 0))
     }
   }
 
@@ -77,7 +78,8 @@ public enum Checkpoint {
     if let free = FileSystem.freeBytes(folder), free < contents.byteCount + (1 << 20) {
       throw FormatError.system(
         Problem(
-          final, found: "\(free >> 20) MiB free", expected: "\(contents.byteCount >> 20 + 1) MiB for a checkpoint",
+          final, found: "\(free >> 20) MiB free",
+          expected: "\(contents.byteCount >> 20 + 1) MiB for a checkpoint",
           hint: "Free space or choose another --log_dir."))
     }
     do {
@@ -90,7 +92,8 @@ public enum Checkpoint {
     FileSystem.synchronizeFolder(partial)
     try? FileManager.default.removeItem(atPath: final)
     guard rename(partial, final) == 0 else {
-      throw FormatError.system(Problem(final, found: "cannot be renamed (\(String(cString: strerror(errno))))"))
+      throw FormatError.system(
+        Problem(final, found: "cannot be renamed (\(String(cString: strerror(errno))))"))
     }
     FileSystem.synchronizeFolder(folder)
     return final
@@ -104,7 +107,8 @@ public enum Checkpoint {
       let written = try SafeTensorsFile("\(folder)/\(name)")
       for (key, tensor) in tensors where try !sameBytes(written.tensor(key), tensor) {
         throw FormatError.system(
-          Problem("\(folder)/\(name): \(key)", found: "other bytes than were written", hint: "Check the disk."))
+          Problem(
+            "\(folder)/\(name): \(key)", found: "other bytes than were written", hint: "Check the disk."))
       }
       checksums[name] = try Checksum.ofFile("\(folder)/\(name)")
     }

@@ -22,7 +22,9 @@ extension Checkpoint {
 
   /// Names of the whole checkpoints in a folder, oldest first.
   public static func steps(in folder: String) -> [String] {
-    FileSystem.list(folder).filter { $0.hasPrefix("step-") && FileSystem.exists("\(folder)/\($0)/state.json") }
+    FileSystem.list(folder).filter {
+      $0.hasPrefix("step-") && FileSystem.exists("\(folder)/\($0)/state.json")
+    }
   }
 
   /// Reads where a run stood, and checks that the files are those that were written.
@@ -35,7 +37,8 @@ extension Checkpoint {
     for (name, checksum) in state.checksums.sorted(by: { $0.key < $1.key }) {
       guard try Checksum.ofFile("\(folder)/\(name)") == checksum else {
         throw TrainingError.badData(
-          Problem("\(folder)/\(name)", found: "another file than was written", hint: "Use another checkpoint."))
+          Problem(
+            "\(folder)/\(name)", found: "another file than was written", hint: "Use another checkpoint."))
       }
     }
     return state

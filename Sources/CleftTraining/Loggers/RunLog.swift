@@ -18,7 +18,9 @@ public final class RunLog {
       return
     }
     metrics = try JSONLinesWriter("\(folder)/metrics.jsonl") { line in
-      guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return false }
+      guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
+        return false
+      }
       return (object["step"] as? Int ?? 0) <= step
     }
   }

@@ -18,7 +18,9 @@ public final class AdamW: Optimizer {
   private var slots: [String: Slot] = [:]
 
   /// Makes an optimizer.
-  public init(_ parameters: [OptimizedParameter], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
+  public init(
+    _ parameters: [OptimizedParameter], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8
+  ) {
     self.parameters = parameters
     (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
   }
@@ -28,7 +30,8 @@ public final class AdamW: Optimizer {
     for parameter in parameters {
       guard let gradient = gradients[parameter.cell.leaf] else { continue }
       let shape = parameter.cell.shape
-      var slot = slots[parameter.path] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
+      var slot =
+        slots[parameter.path] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
       slot.step += 1
       let value = parameter.cell.value
       value.withMutablePointer { value in
@@ -36,7 +39,8 @@ public final class AdamW: Optimizer {
           slot.firstMoment.withMutablePointer { first in
             slot.secondMoment.withMutablePointer { second in
               OptimizerKernels.adamW(
-                parameter: value, gradient: gradient, firstMoment: first, secondMoment: second, count: shape.count,
+                parameter: value, gradient: gradient, firstMoment: first, secondMoment: second,
+                count: shape.count,
                 learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
                 weightDecay: parameter.weightDecay, step: slot.step)
             }
@@ -64,7 +68,8 @@ public final class AdamW: Optimizer {
       guard let step = state["step.\(parameter.path)"], let first = state["exp_avg.\(parameter.path)"],
         let second = state["exp_avg_sq.\(parameter.path)"]
       else { continue }
-      slots[parameter.path] = Slot(step: Int(step.item), firstMoment: first.copied(), secondMoment: second.copied())
+      slots[parameter.path] = Slot(
+        step: Int(step.item), firstMoment: first.copied(), secondMoment: second.copied())
     }
   }
 }

@@ -70,7 +70,8 @@ struct ParityFixture {
       config = try JSONDecoder().decode(Config.self, from: data)
     } catch {
       throw TrainingError.badData(
-        Problem(path, found: "not the configuration of a fixture (\(error))", hint: "See the fixtures' README."))
+        Problem(
+          path, found: "not the configuration of a fixture (\(error))", hint: "See the fixtures' README."))
     }
     inputs = try SafeTensorsFile(folder + "/inputs.safetensors")
     weights = try SafeTensorsFile(folder + "/weights.safetensors")
@@ -87,11 +88,14 @@ struct ParityFixture {
           registerCount: vit.registers, mlpRatio: vit.mlp_ratio, positionGrid: vit.position_grid[0],
           imageSizePixels: vit.image_height, layerNormEpsilon: vit.layer_norm_eps, tokenNames: vit.names),
         text: GPTConfig(
-          vocabularySize: gpt.vocab_size, positionCount: gpt.n_positions, hiddenSize: gpt.n_embd, depth: gpt.n_layer,
+          vocabularySize: gpt.vocab_size, positionCount: gpt.n_positions, hiddenSize: gpt.n_embd,
+          depth: gpt.n_layer,
           headCount: gpt.n_head, layerNormEpsilon: gpt.layer_norm_eps,
-          scalesAttentionByInverseLayerIndex: gpt.scale_attn_by_inverse_layer_idx, endOfTextID: gpt.eos_token_id,
+          scalesAttentionByInverseLayerIndex: gpt.scale_attn_by_inverse_layer_idx,
+          endOfTextID: gpt.eos_token_id,
           dropout: 0),
-        embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad, captionLength: config.text_len))
+        embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad,
+        captionLength: config.text_len))
     if config.peft != "none" {
       let settings: any AdapterConfig =
         try config.lora.map {
@@ -126,9 +130,11 @@ struct ParityFixture {
 
   func makeOptimizer(_ model: DualEncoder) -> any Optimizer {
     let settings = config.optimizer
-    let parameters = ParameterGroups.published(model, weightDecay: settings.weight_decay, decaysLogitScale: true)
+    let parameters = ParameterGroups.published(
+      model, weightDecay: settings.weight_decay, decaysLogitScale: true)
     if settings.kind == "sgd" { return SGD(parameters, momentum: settings.momentum ?? 0) }
     return AdamW(
-      parameters, beta1: settings.betas?[0] ?? 0.9, beta2: settings.betas?[1] ?? 0.999, epsilon: settings.eps ?? 1e-8)
+      parameters, beta1: settings.betas?[0] ?? 0.9, beta2: settings.betas?[1] ?? 0.999,
+      epsilon: settings.eps ?? 1e-8)
   }
 }

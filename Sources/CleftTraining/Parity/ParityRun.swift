@@ -44,7 +44,9 @@ public struct ParityRun {
   }
 
   /// Everything along the forward pass, in the published padded layout.
-  private static func forwardResults(_ fixture: ParityFixture, _ model: DualEncoder) throws -> [String: [Double]] {
+  private static func forwardResults(_ fixture: ParityFixture, _ model: DualEncoder) throws -> [String:
+    [Double]]
+  {
     let taps = Taps()
     let context = ForwardContext(isTraining: false, key: RandomKey(seed: 0), taps: taps)
     let padded = model.textBatch(try fixture.captions(), keepsPadding: true)
@@ -61,7 +63,9 @@ public struct ParityRun {
   }
 
   /// Gradients and updated weights of three steps on one batch, with packed captions as in training.
-  private static func trainingResults(_ fixture: ParityFixture, _ model: DualEncoder) throws -> [String: [Double]] {
+  private static func trainingResults(_ fixture: ParityFixture, _ model: DualEncoder) throws -> [String:
+    [Double]]
+  {
     let images = try fixture.inputs.tensor("images")
     let batch = model.textBatch(try fixture.captions())
     let settings = fixture.config.optimizer
@@ -122,6 +126,7 @@ public struct ParityRun {
     if let check = fixture.config.f64_check?[name] {
       allowed = min(allowed, (20 * check.max_err + 1e-6 * check.max_abs) / scale)
     }
-    return Row(name: name, relativeError: difference / scale, allowed: allowed, passes: difference <= allowed * scale)
+    return Row(
+      name: name, relativeError: difference / scale, allowed: allowed, passes: difference <= allowed * scale)
   }
 }

@@ -26,7 +26,9 @@ public final class ContrastiveTask: TrainingTask {
     self.encoder = encoder
     trainingSamples = training.samples
     validationSamples = validation?.samples ?? []
-    func ids(_ samples: [Sample]) -> [[Int]] { samples.map { description.tokens($0.caption ?? "", tokenizer) } }
+    func ids(_ samples: [Sample]) -> [[Int]] {
+      samples.map { description.tokens($0.caption ?? "", tokenizer) }
+    }
     tokens = [.train: ids(trainingSamples), .valid: ids(validationSamples)]
   }
 
@@ -34,12 +36,15 @@ public final class ContrastiveTask: TrainingTask {
   public var model: any Module { encoder }
 
   /// Loss and in-batch retrieval of some samples.
-  public func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult {
+  public func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext)
+    -> TaskResult
+  {
     let captions = indices.map { tokens[split]?[$0] ?? [] }
     // Equal captions differ only by dropout: without it they are computed once.
     let batch = encoder.textBatch(captions, deduplicates: !context.isTraining)
     let result = contrastiveLoss(
-      images: encoder.image(images, context.split("image")), texts: encoder.text(batch, context.split("text")),
+      images: encoder.image(images, context.split("image")),
+      texts: encoder.text(batch, context.split("text")),
       logitScale: encoder.logitScale)
     let scores = result.logits.array
     let loss = Double(result.loss.item)

@@ -1,4 +1,3 @@
-import Foundation
 import CleftData
 import CleftFormats
 import CleftImaging
@@ -7,6 +6,7 @@ import CleftModels
 import CleftNN
 import CleftTensor
 import CleftText
+import Foundation
 
 /// Scores of one prompt set.
 public struct ZeroShotScores: Codable, Sendable {
@@ -30,6 +30,30 @@ public struct ZeroShotReport: Codable, Sendable {
   public let classNames: [String]
   /// Scores of each prompt set, the scored one first.
   public let scores: [ZeroShotScores]
+  /// Probability of each class for each picture under the first prompt set, in sample order; not part of the JSON.
+  public let probabilities: [[Float]]
+
+  private enum CodingKeys: String, CodingKey { case dataset, count, classNames, scores }
+
+  init(
+    dataset: String, count: Int, classNames: [String], scores: [ZeroShotScores], probabilities: [[Float]]
+  ) {
+    self.dataset = dataset
+    self.count = count
+    self.classNames = classNames
+    self.scores = scores
+    self.probabilities = probabilities
+  }
+
+  /// Reads a report; single probabilities are not stored.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    dataset = try values.decode(String.self, forKey: .dataset)
+    count = try values.decode(Int.self, forKey: .count)
+    classNames = try values.decode([String].self, forKey: .classNames)
+    scores = try values.decode([ZeroShotScores].self, forKey: .scores)
+    probabilities = []
+  }
 }
 
 /// Classifies pictures by the prompt whose text is nearest.
@@ -51,17 +75,20 @@ public struct ZeroShotEvaluation {
   ) throws -> ZeroShotReport {
     let count = dataset.samples.count
     guard count > 0 else {
-      throw TrainingError.badData(.init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
+      throw TrainingError.badData(
+        .init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
     }
     let classes = try withoutGradients { try dataset.promptSets.map { try encode($0.prompts) } }
     let features = try imageFeatures(dataset.samples, batchSize, workerCount, progress)
     let labels = dataset.samples.map(\.firstLabel)
     let scale = exp(encoder.logitScale.item)
     let classCount = dataset.classNames.count
-    let scores = zip(dataset.promptSets, classes).map { set, texts -> ZeroShotScores in
+    let tables = classes.map { texts -> [[Float]] in
       let logits = withoutGradients { (matmul(features, texts, transposingB: true) * scale).array }
-      let rows = Classification.probabilities(
+      return Classification.probabilities(
         (0..<count).map { Array(logits[$0 * classCount..<($0 + 1) * classCount]) })
+    }
+    let scores = zip(dataset.promptSets, tables).map { set, rows in
       let auc =
         classCount == 2
         ? Classification.auc(scores: rows.map { $0[1] }, isPositive: labels.map { $0 == 1 })
@@ -70,7 +97,9 @@ public struct ZeroShotEvaluation {
         prompts: set.name, accuracy: Classification.accuracy(scores: rows, labels: labels), auc: auc,
         confusion: Classification.confusion(scores: rows, labels: labels, classCount: classCount))
     }
-    return ZeroShotReport(dataset: dataset.name, count: count, classNames: dataset.classNames, scores: scores)
+    return ZeroShotReport(
+      dataset: dataset.name, count: count, classNames: dataset.classNames, scores: scores,
+      probabilities: tables[0])
   }
 
   private func encode(_ prompts: [String]) throws -> Tensor {
