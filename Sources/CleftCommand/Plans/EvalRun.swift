@@ -1,5 +1,6 @@
 import CleftData
 import CleftFormats
+import CleftModels
 import CleftTraining
 import Foundation
 
