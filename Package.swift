@@ -10,7 +10,9 @@ let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature(
 let march = ProcessInfo.processInfo.environment["CLEFT_MARCH"] ?? "native"
 let kernelSettings = settings + [.unsafeFlags(["-Xcc", "-march=\(march)", "-enforce-exclusivity=unchecked"])]
 
-/// A target of the stack and its product. Listed in stack order: a target may name only targets above it.
+/// A target of the stack and its product.
+///
+/// Listed in stack order: a target may name only targets above it.
 func library(
   _ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = settings
 ) -> Target {

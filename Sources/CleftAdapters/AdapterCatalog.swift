@@ -1,7 +1,9 @@
 import CleftFormats
 import CleftNN
 
-/// Every adapter method by its `--peft` name. One line here gives a method its flag, its help and its test battery.
+/// Every adapter method by its `--peft` name.
+///
+/// One line here gives a method its flag, its help and its test battery.
 public enum AdapterCatalog {
   /// One method.
   public struct Entry: Sendable {

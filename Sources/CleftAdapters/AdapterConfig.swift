@@ -2,7 +2,9 @@ import CleftFormats
 import CleftNN
 import CleftTensor
 
-/// Settings of one adapter method. Coding keys are PEFT's field names.
+/// Settings of one adapter method.
+///
+/// Coding keys are PEFT's field names.
 public protocol AdapterConfig: Codable, Sendable {
   /// Adds the adapter to the layers of `root` that it targets and freezes everything else in `root`.
   ///

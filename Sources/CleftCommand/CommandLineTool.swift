@@ -38,7 +38,9 @@ struct Cleft: ParsableCommand {
     version: "0.1.0", subcommands: CommandCatalog.all)
 }
 
-/// Every command. One line here makes a command.
+/// Every command.
+///
+/// One line here makes a command.
 enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
     TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,

@@ -6,7 +6,9 @@ public final class JSONLinesWriter {
   private let descriptor: Int32
   private let path: String
 
-  /// Opens a file for appending, making it if needed. `keeping` cuts it to the lines for which it answers true.
+  /// Opens a file for appending, making it if needed.
+  ///
+  /// `keeping` cuts it to the lines for which it answers true.
   public init(_ path: String, keeping: ((Substring) -> Bool)? = nil) throws(FormatError) {
     self.path = path
     if let keeping, FileSystem.exists(path) {

@@ -2,7 +2,9 @@ import Foundation
 
 /// Scores of single-class and binary predictions over a whole set.
 public enum Classification {
-  /// Share of samples whose highest score is their label's; the first of equal scores wins. In 0 … 1.
+  /// Share of samples whose highest score is their label's; the first of equal scores wins.
+  ///
+  /// In 0 … 1.
   public static func accuracy(scores: [[Float]], labels: [Int]) -> Double? {
     if scores.isEmpty { return nil }
     let hits = zip(scores, labels).filter { prediction($0) == $1 }.count

@@ -1,4 +1,6 @@
-/// Published and shipped sizes by name. A new size is one line here.
+/// Published and shipped sizes by name.
+///
+/// A new size is one line here.
 public enum ModelCatalog {
   /// One image tower or text tower of a known size, with where its weights come from.
   public struct Entry<Config: Sendable>: Sendable {

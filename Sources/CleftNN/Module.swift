@@ -94,7 +94,7 @@ public final class Child<Value>: ChildSlot {
   }
 }
 
-/// A numbered list of child modules: `key.0`, `key.1`, …
+/// A numbered list of child modules under `key.0`, `key.1` and so on.
 @propertyWrapper
 public final class Children<Value>: ChildSlot {
   private let key: String

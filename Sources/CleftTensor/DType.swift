@@ -1,4 +1,6 @@
-/// How numbers are stored in memory or in a file. Arithmetic is float32 (`Tensor`).
+/// How numbers are stored in memory or in a file.
+///
+/// Arithmetic is float32 (`Tensor`).
 public enum DType: String, Sendable, CaseIterable {
   case float64 = "F64"
   case float32 = "F32"

@@ -16,7 +16,9 @@ public final class Storage: @unchecked Sendable {
     owner = nil
   }
 
-  /// Refers to memory that lives as long as `owner`. Writing to it is up to the owner's rules.
+  /// Refers to memory that lives as long as `owner`.
+  ///
+  /// Writing to it is up to the owner's rules.
   public init(lentBy owner: AnyObject, base: UnsafeMutableRawPointer, byteCount: Int) {
     self.base = base
     self.byteCount = byteCount

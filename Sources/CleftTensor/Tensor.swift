@@ -63,7 +63,9 @@ public struct Tensor {
   /// The same values, cut off from the tape.
   public var detached: Tensor { Tensor(shape: shape, storage: storage, offset: offset) }
 
-  /// First element. Valid only while the tensor lives: use within `read` or `with`.
+  /// First element.
+  ///
+  /// Valid only while the tensor lives: use within `read` or `with`.
   @inline(__always) var pointer: UnsafeMutablePointer<Float> {
     (storage.base + offset * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
   }

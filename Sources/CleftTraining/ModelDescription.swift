@@ -6,7 +6,9 @@ import CleftTensor
 import CleftText
 import Foundation
 
-/// What a checkpoint needs to be built again: shapes, adapters, prompt. Stored as `model.json` beside the weights.
+/// What a checkpoint needs to be built again: shapes, adapters, prompt.
+///
+/// Stored as `model.json` beside the weights.
 public struct ModelDescription: Codable, Sendable {
   /// Shapes and numerics of the towers.
   public var encoder: DualEncoderConfig

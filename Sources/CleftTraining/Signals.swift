@@ -1,11 +1,15 @@
 import Glibc
 import Synchronization
 
-/// Requests from outside to stop. A handler sets one flag; the loop looks at it after each step.
+/// Requests from outside to stop.
+///
+/// A handler sets one flag; the loop looks at it after each step.
 public enum Signals {
   private static let requested = Atomic<Int32>(0)
 
-  /// Watches SIGINT, SIGTERM and SIGUSR1. A second SIGINT ends the process at once.
+  /// Watches SIGINT, SIGTERM and SIGUSR1.
+  ///
+  /// A second SIGINT ends the process at once.
   public static func watch() {
     requested.store(0, ordering: .relaxed)
     var watched = sigset_t()

@@ -95,7 +95,9 @@ public struct DatasetRequest: Sendable, Equatable {
   }
 }
 
-/// Every dataset by name. One line here gives a dataset its option and its place in messages.
+/// Every dataset by name.
+///
+/// One line here gives a dataset its option and its place in messages.
 public enum DatasetCatalog {
   /// One dataset.
   public struct Entry: Sendable {

@@ -1,7 +1,9 @@
 import CleftFormats
 import Foundation
 
-/// RSNA pneumonia detection, balanced, as the published program reads it. Evaluation only: it has no captions.
+/// RSNA pneumonia detection, balanced, as the published program reads it.
+///
+/// Evaluation only: it has no captions.
 ///
 /// The published positive prompt says *pneumothorax* although the question is pneumonia; the right word is scored and
 /// the published one reported beside it.

@@ -80,7 +80,8 @@ public enum PhantomRenderer {
           * 0x1p-31
         let field = 1 + lean.0 * (Float(x) / Float(width) - 0.5) + lean.1 * (Float(y) / Float(height) - 0.5)
         let linear = canvas.values[i] * gain * field + offset
-        let value = min(max(linear < 0.66 ? linear : 0.66 + 0.45 * (linear - 0.66), 0), 1)  // the film's shoulder
+        // Above 0.66 the film's shoulder flattens the curve.
+        let value = min(max(linear < 0.66 ? linear : 0.66 + 0.45 * (linear - 0.66), 0), 1)
         let shown = curve[Int(value * 1024)] + grain * noise
         image.pixels[i] = UInt8(min(max(shown * 255, 0), 255))
       }

@@ -3,7 +3,9 @@ import CleftImaging
 import CleftTensor
 import Foundation
 
-/// Writes a synthetic chest set in the published CheXpert and RSNA layouts. Equal settings give equal files.
+/// Writes a synthetic chest set in the published CheXpert and RSNA layouts.
+///
+/// Equal settings give equal files.
 public struct SyntheticDataset: Sendable {
   /// Folder to write to.
   public var folder: String

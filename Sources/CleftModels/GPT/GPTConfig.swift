@@ -1,4 +1,6 @@
-/// Sizes and numerics of a GPT-2 text tower. Coding keys are those of Hugging Face's `config.json`.
+/// Sizes and numerics of a GPT-2 text tower.
+///
+/// Coding keys are those of Hugging Face's `config.json`.
 public struct GPTConfig: Codable, Sendable, Equatable {
   /// Number of token ids.
   public var vocabularySize: Int

@@ -23,6 +23,7 @@ public final class GPTTransformer: Module {
 /// - Source: Radford et al. 2019 (GPT-2). Hidden states equal Hugging Face's `GPT2Model`.
 public final class GPTEncoder: VirtualTokenHost {
   @Child("transformer") var transformer: GPTTransformer
+  /// The vectors in front of every caption, nil for none.
   @Child("prompt_encoder.default.embedding") public var virtualTokens: Embedding?
   /// Sizes and numerics.
   public let config: GPTConfig

@@ -1,6 +1,8 @@
 import CleftTensor
 
-/// Every layer that takes one tensor, with an input to try it on. One line here puts a layer in all batteries.
+/// Every layer that takes one tensor, with an input to try it on.
+///
+/// One line here puts a layer in all batteries.
 public enum LayerCatalog {
   /// One layer.
   public struct Entry: Sendable {

@@ -28,8 +28,9 @@ extension Kernels {
       beta, c, blasint(rowStride))
   }
 
-  /// `c = alpha · a·b + beta · c`, cut into one tile of `c` a thread. The inner extent is never cut, so the sums
-  /// are in one order for every thread count.
+  /// `c = alpha · a·b + beta · c`, cut into one tile of `c` a thread.
+  ///
+  /// The inner extent is never cut, so the sums are in one order for every thread count.
   static func matmul(
     _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1,
     beta: Float

@@ -2,7 +2,9 @@ import Glibc
 
 /// Loops of the optimizers: one pass over a parameter, its gradient and its state.
 public enum OptimizerKernels {
-  /// AdamW: decoupled decay, then the bias-corrected step. Pointers have `count` elements.
+  /// AdamW: decoupled decay, then the bias-corrected step.
+  ///
+  /// Pointers have `count` elements.
   public static func adamW(
     parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>,

@@ -1,4 +1,6 @@
-/// Loops over memory. Everything here works on raw pointers, allocates nothing and knows no tensors.
+/// Loops over memory.
+///
+/// Everything here works on raw pointers, allocates nothing and knows no tensors.
 enum Kernels {}
 
 // Branch-free scalar functions: called in a plain loop over pointers, LLVM turns the loop into vector code.

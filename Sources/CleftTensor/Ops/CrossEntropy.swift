@@ -32,7 +32,9 @@ public func crossEntropy(_ logits: Tensor, _ targets: [Int]) -> Tensor {
 public struct ContrastiveResult {
   /// Scalar loss in nats.
   public let loss: Tensor
-  /// Scaled cosine scores `[B, B]`; row = image, column = caption. Not tracked.
+  /// Scaled cosine scores `[B, B]`; row = image, column = caption.
+  ///
+  /// Not tracked.
   public let logits: Tensor
 }
 

@@ -9,8 +9,10 @@ import Synchronization
 public enum Runtime {
   private static let budget = Atomic<Int>(0)
 
-  /// Threads that loops and matrix products may use. OpenBLAS itself always runs single-threaded: products are cut
-  /// into tiles here, so that its threads and ours never compete.
+  /// Threads that loops and matrix products may use.
+  ///
+  /// OpenBLAS itself always runs single-threaded: products are cut into tiles here, so that its threads and
+  /// ours never compete.
   public static var threadCount: Int {
     let current = budget.load(ordering: .relaxed)
     if current > 0 { return current }

@@ -9,8 +9,9 @@ public struct RetentionPolicy: Sendable, Equatable {
   /// Makes a policy.
   public init(count: Int) { self.count = count }
 
-  /// Removes what need not stay, after the newest one has been written and read back. Also removes what a killed
-  /// process left half-written.
+  /// Removes what need not stay, after the newest one has been written and read back.
+  ///
+  /// Also removes what a killed process left half-written.
   public func apply(to folder: String) {
     let steps = Checkpoint.steps(in: folder)
     for name in steps.dropLast(max(1, count)) { remove("\(folder)/\(name)") }

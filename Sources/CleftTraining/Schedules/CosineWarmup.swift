@@ -21,7 +21,9 @@ public struct CosineWarmup: Sendable, Equatable {
     self.cycleSteps = cycleSteps
   }
 
-  /// Rate of the `step`-th update, counted from 0. The very first one always runs at `floor`.
+  /// Rate of the `step`-th update, counted from 0.
+  ///
+  /// The very first one always runs at `floor`.
   public func rate(at step: Int) -> Double {
     if step == 0 { return floor }
     let t = step % cycleSteps

@@ -24,7 +24,9 @@ public protocol TrainingTask: AnyObject {
   func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult
 }
 
-/// Every task by name. One line here makes a task known.
+/// Every task by name.
+///
+/// One line here makes a task known.
 public enum TaskCatalog {
   /// Names and one line each.
   public static let all: [(name: String, summary: String)] = [

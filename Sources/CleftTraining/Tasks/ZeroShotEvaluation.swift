@@ -69,7 +69,9 @@ public struct ZeroShotEvaluation {
     self.tokenizer = tokenizer
   }
 
-  /// Scores every picture of a dataset under each of its prompt sets. Prompts are encoded once.
+  /// Scores every picture of a dataset under each of its prompt sets.
+  ///
+  /// Prompts are encoded once.
   public func run(
     _ dataset: ImageTextDataset, batchSize: Int, workerCount: Int, progress: (_ done: Int, _ of: Int) -> Void
   ) throws -> ZeroShotReport {
