@@ -72,7 +72,7 @@ let testTargets: [Target] = [
   tests("CleftModelsTests", ["CleftTensor", "CleftFormats", "CleftNN", "CleftModels", "CleftAdapters"]),
   tests("CleftDataTests", ["CleftTensor", "CleftFormats", "CleftImaging", "CleftData"]),
   tests("CleftTrainingTests", ["CleftTensor", "CleftNN", "CleftTraining"]),
-  tests("EndToEndTests", ["cleft"]),
+  tests("EndToEndTests", ["CleftTensor", "CleftFormats", "cleft"]),
 ]
 
 let package = Package(

@@ -23,6 +23,8 @@ struct DoctorCommand: ParsableCommand {
     line(
       "processor",
       "\(Processor.name), \(ProcessInfo.processInfo.processorCount) seen, \(Runtime.availableThreads) usable")
+    let known = ["avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "amx_bf16"]
+    line("it has", known.filter(Processor.features.contains).joined(separator: " "))
     line("built for", Runtime.builtForFeatures.joined(separator: " "))
     line("threads", "\(Runtime.threadCount)")
     line("OpenBLAS", "\(Runtime.blasConfiguration), kernels: \(Runtime.blasCore)")
