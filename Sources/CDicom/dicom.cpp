@@ -54,7 +54,7 @@ int read(const char *path, int64_t max_pixels, cleft_dicom_image *image, char *e
   if (photometric.compare(0, 10, "MONOCHROME") != 0)
     return say(error, "PhotometricInterpretation " + std::string(photometric.c_str()) + ", expected MONOCHROME1 or 2");
   Sint32 frames = 1;
-  data->findAndGetSint32(DCM_NumberOfFrames, frames);
+  if (data->findAndGetSint32(DCM_NumberOfFrames, frames).bad()) frames = 1;
 
   condition = data->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
   if (condition.bad())

@@ -6,6 +6,9 @@ import CleftTensor
 ///
 /// Coding keys are PEFT's field names.
 public protocol AdapterConfig: Codable, Sendable {
+  /// What the keys of the method's own parameters contain, and no other key.
+  var parameterMark: String { get }
+
   /// Adds the adapter to the layers of `root` that it targets and freezes everything else in `root`.
   ///
   /// - Returns: the paths of the layers changed.

@@ -28,6 +28,9 @@ public struct LoRAConfig: AdapterConfig, Equatable {
     self.targetModules = targetModules
   }
 
+  /// `lora_`.
+  public var parameterMark: String { "lora_" }
+
   /// Wraps the targeted linear layers and freezes the rest.
   public func apply(to root: any Module, defaultTargets: [String]) throws(AdapterError) -> [String] {
     let targets = targetModules ?? defaultTargets

@@ -19,15 +19,18 @@ public enum FileSystem {
 
   /// Writes a file beside its place and renames it, after the disk has it.
   ///
+  /// - Parameter isDurable: off for files that can be made again: they are renamed without waiting for the disk.
   /// - Throws: `FormatError.system`; the old file, if any, is then still there.
-  public static func write(_ data: Data, to path: String) throws(FormatError) {
-    try write(to: path) { handle in
+  public static func write(_ data: Data, to path: String, isDurable: Bool = true) throws(FormatError) {
+    try write(to: path, isDurable: isDurable) { handle in
       try handle.write(contentsOf: data)
     }
   }
 
   /// Writes a file piece by piece, beside its place, and renames it when all pieces are on disk.
-  public static func write(to path: String, _ body: (FileHandle) throws -> Void) throws(FormatError) {
+  public static func write(
+    to path: String, isDurable: Bool = true, _ body: (FileHandle) throws -> Void
+  ) throws(FormatError) {
     let partial = path + ".partial"
     let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw writeError(path, errno) }
@@ -41,7 +44,7 @@ public enum FileSystem {
         Problem(
           path, found: "cannot be written (\(reason(error)))", hint: "Free space or choose another folder."))
     }
-    guard fsync(descriptor) == 0 else {
+    guard !isDurable || fsync(descriptor) == 0 else {
       let code = errno
       close(descriptor)
       unlink(partial)

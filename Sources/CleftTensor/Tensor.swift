@@ -94,6 +94,9 @@ public struct Tensor {
     }
   }
 
+  /// Sum of the squares of all elements, in Double over blocks of 4,096.
+  public var sumOfSquares: Double { read { Kernels.sumOfSquares($0, count: count) } }
+
   /// A copy with storage of its own, cut off from the tape.
   public func copied() -> Tensor {
     let copy = Tensor(uninitialized: shape)

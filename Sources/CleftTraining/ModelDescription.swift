@@ -27,7 +27,12 @@ public struct ModelDescription: Codable, Sendable {
   }
 
   /// Builds the model without values.
+  ///
+  /// - Throws: `TrainingError.badConfiguration` if the numbers contradict each other.
   public func makeModel() throws -> DualEncoder {
+    if let contradiction = encoder.contradiction(virtualTokenCount: prompt?.virtualTokenCount ?? 0) {
+      throw TrainingError.badConfiguration(Problem("model", found: contradiction))
+    }
     let model = DualEncoder(encoder)
     if let adapter {
       _ = try adapter.config.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
@@ -45,8 +50,11 @@ public struct ModelDescription: Codable, Sendable {
   /// Token ids of a caption as this model reads it.
   ///
   /// Behind prompt vectors every word keeps its leading-space form: the text is read as `X text`, and the `X` dropped.
-  public func tokens(_ text: String, _ tokenizer: any Tokenizer) -> [Int] {
-    prompt == nil ? tokenizer.encode(text) : Array(tokenizer.encode("X " + text).dropFirst())
+  ///
+  /// - Parameter keepsLeadingSpace: off for the published program's RSNA prompts, which go without the `X`.
+  public func tokens(_ text: String, _ tokenizer: any Tokenizer, keepsLeadingSpace: Bool = true) -> [Int] {
+    if prompt == nil || !keepsLeadingSpace { return tokenizer.encode(text) }
+    return Array(tokenizer.encode("X " + text).dropFirst())
   }
 
   /// Reads `model.json` of a checkpoint folder.

@@ -61,20 +61,14 @@ public final class Trainer {
   private let task: any TrainingTask
   private let optimizer: any Optimizer
   private let config: TrainerConfig
-  private let log: RunLog
   private let schedule: BatchSchedule
   private let trainingCache: ImageCache
   private let validationCache: ImageCache
-  private let saveCheckpoint: (_ step: Int) throws -> Void
 
-  /// Makes a trainer.
+  /// Makes a trainer; nothing is written yet.
   ///
-  /// - Parameter saveCheckpoint: writes a checkpoint after the given number of steps.
   /// - Throws: `TrainingError.badConfiguration` if an epoch would hold no batch or nothing is trained.
-  public init(
-    task: any TrainingTask, optimizer: any Optimizer, config: TrainerConfig, log: RunLog,
-    saveCheckpoint: @escaping (_ step: Int) throws -> Void
-  ) throws(TrainingError) {
+  public init(task: any TrainingTask, optimizer: any Optimizer, config: TrainerConfig) throws(TrainingError) {
     let count = task.trainingSamples.count
     guard count >= config.batchSize * config.rankCount else {
       throw .badConfiguration(
@@ -90,8 +84,6 @@ public final class Trainer {
     self.task = task
     self.optimizer = optimizer
     self.config = config
-    self.log = log
-    self.saveCheckpoint = saveCheckpoint
     schedule = BatchSchedule(
       sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
       accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"))
@@ -101,42 +93,29 @@ public final class Trainer {
 
   /// Trains from `firstStep` to the end.
   ///
+  /// - Parameter saveCheckpoint: writes a checkpoint after the given number of steps.
   /// - Throws: `TrainingError.stoppedEarly` after a signal, with a checkpoint written.
-  public func fit(from firstStep: Int) throws {
-    let schedule = schedule
-    let perStep = schedule.rankCount
+  public func fit(from firstStep: Int, log: RunLog, saveCheckpoint: (_ step: Int) throws -> Void) throws {
     let loader = ImageLoader(
       samples: task.trainingSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
       augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,
       cache: trainingCache, plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
     defer { loader.stop() }
-    let start = Date()
-    var waited = 0.0
+    var pace = Pace(firstStep: firstStep)
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let plans = schedule.batches(ofStep: step)
-      var gradients = Gradients()
-      var metrics: [String: Double] = [:]
-      let share = 1 / Double(config.accumulation * perStep)
-      for (index, plan) in plans.enumerated() {
-        let before = Date()
-        guard let images = try loader.next() else { break }
-        waited += Date().timeIntervalSince(before)
-        let key = RandomKey(seed: config.seed).split("dropout", step, index)
-        let result = task.loss(
-          .train, plan.indices, ImagePipeline.tensor(images), ForwardContext(isTraining: true, key: key))
-        try check(result, step: step, plan)
-        gradients.add((result.loss * Float(share)).gradients())
-        for (name, value) in result.metrics { metrics[name, default: 0] += value / Double(plans.count) }
-      }
+      var (gradients, metrics) = try gradients(of: plans, step: step, loader, &pace)
+      metrics["grad_norm"] = try norm(gradients, step: step, plans)
       let rate = config.schedule.rate(at: step)
       optimizer.step(gradients, learningRate: rate)
-      try report(step, metrics, rate, start: start, firstStep: firstStep, waited: waited)
+      gradients = Gradients()
       let done = step + 1
-      if done % schedule.stepsPerEpoch == 0 { try validate(step: done) }
+      try report(done, metrics, rate, pace, log)
+      if done % schedule.stepsPerEpoch == 0 { try validate(step: done, log) }
       let isDue = config.checkpointEverySteps > 0 && done % config.checkpointEverySteps == 0
       if isDue || done == config.maxSteps { try saveCheckpoint(done) }
-      if let signal = Signals.stopRequest {
-        if !isDue && done < config.maxSteps { try saveCheckpoint(done) }
+      if let signal = Signals.stopRequest, done < config.maxSteps {
+        if !isDue { try saveCheckpoint(done) }
         throw TrainingError.stoppedEarly(
           Problem(
             "step \(done)", found: "asked to stop by signal \(signal); a checkpoint is written",
@@ -145,11 +124,61 @@ public final class Trainer {
     }
   }
 
+  /// Mean gradients and metrics of a step's batches.
+  private func gradients(
+    of plans: [BatchPlan], step: Int, _ loader: ImageLoader, _ pace: inout Pace
+  ) throws -> (Gradients, [String: Double]) {
+    var gradients = Gradients()
+    var metrics: [String: Double] = [:]
+    let share = Float(1 / Double(config.accumulation * config.rankCount))
+    for (index, plan) in plans.enumerated() {
+      let before = Date()
+      guard let images = try loader.next() else { break }
+      pace.waited += Date().timeIntervalSince(before)
+      let key = RandomKey(seed: config.seed).split("dropout", step, index)
+      let result = task.loss(
+        .train, plan.indices, ImagePipeline.tensor(images), ForwardContext(isTraining: true, key: key))
+      guard result.loss.item.isFinite else {
+        throw notFinite("loss \(result.loss.item)", step: step, [plan])
+      }
+      gradients.add((result.loss * share).gradients())
+      for (name, value) in result.metrics { metrics[name, default: 0] += value / Double(plans.count) }
+    }
+    return (gradients, metrics)
+  }
+
+  /// Length of the whole gradient.
+  ///
+  /// - Throws: `TrainingError.badData` naming the first parameter whose gradient is not finite, before it does harm.
+  private func norm(_ gradients: Gradients, step: Int, _ plans: [BatchPlan]) throws(TrainingError) -> Double {
+    var total = 0.0
+    for named in task.model.parameters where named.cell.isTrainable {
+      guard let gradient = gradients[named.cell.leaf] else { continue }
+      let squares = gradient.sumOfSquares
+      if !squares.isFinite { throw notFinite("gradient of \(named.path)", step: step, plans) }
+      total += squares
+    }
+    return total.squareRoot()
+  }
+
+  private func notFinite(_ what: String, step: Int, _ plans: [BatchPlan]) -> TrainingError {
+    let origins = plans.flatMap(\.indices).prefix(3).map { task.trainingSamples[$0].origin }
+    return .badData(
+      Problem(
+        "step \(step + 1)", found: "\(what) is not finite on samples \(origins.joined(separator: ", ")), …",
+        hint: "Lower --learning_rate or look at those samples; the last checkpoint stands."))
+  }
+
   /// Loss and accuracy on the validation samples, whole batches only.
-  private func validate(step: Int) throws {
+  private func validate(step: Int, _ log: RunLog) throws {
     let size = config.batchSize
     let count = task.validationSamples.count / size
-    if count == 0 { return }
+    if count == 0 {
+      log.warn(
+        "\(task.validationSamples.count) validation samples are fewer than --batch_size \(size): no validation."
+      )
+      return
+    }
     let loader = ImageLoader(
       samples: task.validationSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
       augmentation: nil,
@@ -164,42 +193,33 @@ public final class Trainer {
       }
       for (name, value) in result.metrics { metrics["val_\(name)", default: 0] += value / Double(count) }
     }
-    try log.record(step: step, metrics)
     let epoch = step / schedule.stepsPerEpoch
+    metrics["epoch"] = Double(epoch - 1)
+    try log.record(step: step, metrics)
     let line =
       "epoch \(epoch)  step \(step)  val_loss \(fixed(metrics["val_loss"], 4))  "
       + "val_acc1 \(fixed(metrics["val_acc1"], 1)) %"
     log.progress(line, isMilestone: true)
   }
 
-  private func check(_ result: TaskResult, step: Int, _ plan: BatchPlan) throws(TrainingError) {
-    if result.loss.item.isFinite { return }
-    let origins = plan.indices.prefix(3).map { task.trainingSamples[$0].origin }.joined(separator: ", ")
-    throw .badData(
-      Problem(
-        "step \(step)", found: "loss \(result.loss.item) on samples \(origins), …",
-        expected: "a finite number",
-        hint: "Lower --learning_rate or look at those samples."))
-  }
-
   private func report(
-    _ step: Int, _ metrics: [String: Double], _ rate: Double, start: Date, firstStep: Int, waited: Double
+    _ done: Int, _ metrics: [String: Double], _ rate: Double, _ pace: Pace, _ log: RunLog
   ) throws {
-    let done = step + 1
     let isLogged = done % config.logEverySteps == 0 || done == config.maxSteps
-    let seconds = Date().timeIntervalSince(start)
-    let pace = seconds / Double(done - firstStep)
-    let images = Double(config.batchSize * config.rankCount * config.accumulation) / pace
+    let seconds = pace.seconds(aStep: done)
+    let images = Double(config.batchSize * config.rankCount * config.accumulation) / seconds
     if isLogged {
       var values = Dictionary(uniqueKeysWithValues: metrics.map { ("train_\($0.key)", $0.value) })
+      values["epoch"] = Double(schedule.epoch(ofStep: done - 1))
       values["lr-\(optimizer.name)"] = rate
       values["images_per_s"] = images
-      values["data_wait_fraction"] = waited / seconds
+      values["data_wait_fraction"] = pace.waited / pace.elapsed
       values["resident_mib"] = Double(residentBytes() >> 20)
+      values["tensor_blocks"] = Double(Runtime.tensorMemory.allocations)
       try log.record(step: done, values)
     }
-    let left = Duration.seconds(pace * Double(config.maxSteps - done)).formatted(
-      .units(allowed: [.hours, .minutes, .seconds], width: .narrow))
+    let left = Duration.seconds(seconds * Double(config.maxSteps - done))
+      .formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
     log.progress(
       "step \(done)/\(config.maxSteps)  loss \(fixed(metrics["loss"], 4))  lr \(String(format: "%.2e", rate))  "
         + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  \(left) left", isMilestone: isLogged)
@@ -216,6 +236,22 @@ public final class Trainer {
     let memory = StepMemory()
     return { batch in memory.plan(batch, schedule, first: first, last: last) }
   }
+}
+
+/// How fast a run goes.
+private struct Pace {
+  let firstStep: Int
+  /// Seconds spent waiting for pictures.
+  var waited = 0.0
+  private let start = Date()
+
+  init(firstStep: Int) { self.firstStep = firstStep }
+
+  /// Seconds since the start.
+  var elapsed: Double { Date().timeIntervalSince(start) }
+
+  /// Mean seconds a step so far.
+  func seconds(aStep done: Int) -> Double { elapsed / Double(done - firstStep) }
 }
 
 /// Finds the `n`-th batch without computing an epoch's order more than once.

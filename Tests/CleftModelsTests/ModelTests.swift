@@ -230,7 +230,9 @@ import Testing
     #expect(!paths.isEmpty)
     #expect(adapted(batch, .evaluation).array == before, "initial output is unchanged")
     let trained = adapted.parameters.filter(\.cell.isTrainable)
-    #expect(!trained.isEmpty && trained.allSatisfy { $0.path.contains(name) }, "only the adapter is trained")
+    #expect(
+      !trained.isEmpty && trained.allSatisfy { $0.path.contains(entry.defaultConfig.parameterMark) },
+      "only the adapter is trained")
 
     // Move the adapter, then merge: the plain layer gives the same.
     for named in trained {

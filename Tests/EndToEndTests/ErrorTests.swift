@@ -58,6 +58,7 @@ import Testing
     ])
     try first.output.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
     #expect(try Tool.run(["train", "--config", folder + "/c.yaml", "--print_config"]).output == first.output)
+    #expect(!first.output.contains("print_config"), "the file trains, it does not print again")
     let typed = try Tool.run(["train", "--config", folder + "/c.yaml", "--batch_size", "9", "--print_config"])
     #expect(typed.output.contains("batch_size: 9\n"), "what is typed wins over the file")
     try "btch_size: 3\n".write(toFile: folder + "/bad.yaml", atomically: true, encoding: .utf8)
@@ -69,6 +70,43 @@ import Testing
     let result = try Tool.run(tiny + ["--data_dir", PipelineTests.data, "--batch_size", "5000"], in: folder)
     #expect(result.status == 78)
     #expect(line(result).contains("5000") && line(result).contains("at most"))
+    #expect(
+      !FileManager.default.fileExists(atPath: folder + "/logs"), "nothing is written before all is checked")
+  }
+
+  @Test func sizesThatCannotBe() throws {
+    let long = try Tool.run(
+      tiny + ["--data_dir", PipelineTests.data, "--prompt_ft", "--ctx_length", "120"], in: Tool.scratch())
+    #expect(long.status == 78)
+    #expect(line(long).contains("n_positions"))
+    let odd = try Tool.run(
+      tiny + ["--data_dir", PipelineTests.data, "--image_size", "57"], in: Tool.scratch())
+    #expect(odd.status == 78)
+    #expect(line(odd).contains("57"))
+  }
+
+  @Test func absentPicturesAreCountedBeforeTheFirstStep() throws {
+    let data = try copyOfData()
+    let images = data + "/CheXpert/CheXpert-v1.0/train"
+    for name in try FileManager.default.contentsOfDirectory(atPath: images).sorted().prefix(3) {
+      try FileManager.default.removeItem(atPath: "\(images)/\(name)")
+    }
+    let folder = try Tool.scratch()
+    let result = try Tool.run(tiny + ["--data_dir", data], in: folder)
+    #expect(result.status == 66)
+    #expect(line(result).contains(".csv:2") && line(result).contains("other rows"))
+    #expect(!FileManager.default.fileExists(atPath: folder + "/logs"))
+  }
+
+  @Test func aTableWithoutUsableRows() throws {
+    let data = try copyOfData()
+    let table = data + "/CheXpert/train_cheXbert_clean_95.csv"
+    let text = try String(contentsOfFile: table, encoding: .utf8)
+    try text.replacing(",AP,", with: ",,").replacing(",PA,", with: ",,")
+      .write(toFile: table, atomically: true, encoding: .utf8)
+    let result = try Tool.run(tiny + ["--data_dir", data], in: Tool.scratch())
+    #expect(result.status == 65)
+    #expect(line(result).contains("not frontal"))
   }
 
   @Test func aTableWithoutAColumn() throws {

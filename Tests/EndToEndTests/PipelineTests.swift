@@ -33,11 +33,14 @@ import Testing
       killAfter: killAfter)
   }
 
+  /// The newest whole checkpoint of the newest run below a folder.
   private func newest(_ folder: String) throws -> String {
     let runs = try FileManager.default.contentsOfDirectory(atPath: folder + "/logs/CLEFT").sorted()
-    let checkpoints = "\(folder)/logs/CLEFT/\(runs[runs.count - 1])/checkpoints"
-    let steps = try FileManager.default.contentsOfDirectory(atPath: checkpoints).sorted()
-    return "\(checkpoints)/\(steps[steps.count - 1])"
+    let checkpoints = "\(folder)/logs/CLEFT/\(runs.last ?? "")/checkpoints"
+    let steps = try FileManager.default.contentsOfDirectory(atPath: checkpoints)
+    struct NoCheckpoint: Error {}
+    guard let step = steps.filter({ !$0.hasSuffix(".partial") }).max() else { throw NoCheckpoint() }
+    return "\(checkpoints)/\(step)"
   }
 
   @Test func thePublishedCommandsRunAndPrintTheirTables() throws {
@@ -102,6 +105,24 @@ import Testing
       try FileManager.default.contentsOfDirectory(atPath: run.path + "/checkpoints").allSatisfy {
         !$0.hasSuffix(".partial")
       })
+  }
+
+  /// Numbers of one run by step, from its `metrics.jsonl`.
+  private func metrics(_ folder: String) throws -> [Int: [String: Double]] {
+    let run = URL(fileURLWithPath: try newest(folder)).deletingLastPathComponent().deletingLastPathComponent()
+    let lines = try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8)
+    return try lines.split(separator: "\n").reduce(into: [:]) { found, line in
+      let values = try JSONDecoder().decode([String: Double].self, from: Data(line.utf8))
+      found[Int(values["step"] ?? 0), default: [:]].merge(values) { _, new in new }
+    }
+  }
+
+  @Test func trainingTakesNoTensorMemoryFromTheSystemAfterItsStart() throws {
+    let folder = try Tool.scratch()
+    try #require(try train(folder, steps: 60, ["--checkpoint_every", "0"]).status == 0)
+    let numbers = try metrics(folder)
+    let (early, late) = (numbers[30]?["tensor_blocks"], numbers[60]?["tensor_blocks"])
+    #expect(early != nil && early == late)
   }
 
   @Test func askingToStopWritesACheckpointAndSaysHowToGoOn() throws {

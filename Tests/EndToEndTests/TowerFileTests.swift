@@ -37,7 +37,7 @@ import Testing
         "--image_size", "56",
         "--batch_size", "4", "--devices", "1", "--warm_up", "0", "--max_steps", "1", "--peft", "lora",
         "--emb_dim", "32",
-        "--linear_proj", "--pool_feat",
+        "--linear_proj", "--pool_feat", "--img_heads", "4",
       ], in: folder)
   }
 

@@ -15,6 +15,10 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup(title: "Run") var run_: RunOptions
 
   func run() throws {
+    if run_.print_config {
+      print(TrainOptions(model: model, data: data, optimizer: optimizer, run: run_).yaml, terminator: "")
+      return
+    }
     if let threads = run_.threads { Runtime.configure(threads: threads) }
     var run_ = run_
     run_.eval = true

@@ -14,6 +14,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Image tower: a published name, or a safetensors file or folder of DINOv2 weights.")
   var img_encoder = "dinov2_vitb14_reg"
 
+  @Option(help: "Heads of an --img_encoder file whose width is none of DINOv2's.")
+  var img_heads: Int?
+
   @Option(
     help: "Text tower for --llm_type gpt: a published name or a Hugging Face folder with safetensors weights."
   )
@@ -71,9 +74,10 @@ struct ModelOptions: ParsableArguments {
   var grad_ckpt = false
 
   @Option(
-    help:
-      "Caption's feature when it fills all columns: eos (its last token) or first_pad (the first, as published)."
-  )
+    help: """
+      Caption's feature: eos (slot behind the last word, without one the last word; the default), first_pad (the same \
+      slot, without one position 0; as published), last_word.
+      """)
   var pool_token: PooledToken?
 
   @Option(

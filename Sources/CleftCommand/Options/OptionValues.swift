@@ -10,10 +10,14 @@ extension Flag: OptionValue { var anyValue: Any { wrappedValue } }
 extension Argument: OptionValue { var anyValue: Any { wrappedValue } }
 
 /// Long names and values of all options of some groups, defaults included, in order of declaration.
+///
+/// What starts, prints or resumes a run is left out: the rest reproduces it.
 func resolvedOptions(_ groups: [any ParsableArguments]) -> [(name: String, value: String)] {
-  groups.flatMap { group in
+  let passing: Set<String> = ["_print_config", "_json", "_picture", "_resume_ckpt"]
+  return groups.flatMap { group in
     Mirror(reflecting: group).children.compactMap { label, value in
-      guard let label, label.hasPrefix("_"), let option = value as? any OptionValue else { return nil }
+      guard let label, label.hasPrefix("_"), !passing.contains(label), let option = value as? any OptionValue
+      else { return nil }
       guard let text = text(option.anyValue) else { return nil }
       return (String(label.dropFirst()), text)
     }

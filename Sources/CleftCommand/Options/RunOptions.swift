@@ -63,6 +63,11 @@ struct RunOptions: ParsableArguments {
     if checkpoint_every < 0 {
       throw ValidationError("--checkpoint_every is \(checkpoint_every); expected 0 or more.")
     }
+    let strategies = ["auto", "ddp", "fsdp", "deepspeed"]
+    if !strategies.contains(where: strategy.hasPrefix) {
+      throw ValidationError(
+        "--strategy is '\(strategy)'; expected \(strategies.joined(separator: ", ")) or a variant.")
+    }
     let precisions = ["32", "32-true", "bf16-true", "bf16-mixed", "bf16", "16-mixed", "16"]
     if !precisions.contains(precision) {
       throw ValidationError(

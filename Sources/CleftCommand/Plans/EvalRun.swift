@@ -17,34 +17,44 @@ struct EvalRun {
         Problem("--pretrained_model", found: "nothing", expected: "a checkpoint or run folder to evaluate"))
     }
     let log = try RunLog(folder: nil)
-    options.announce(log)
-    try report(try ModelSource.checkpoint(path), log)
+    let loaded = try ModelSource(
+      options: options.model, isReference: options.isReference, seed: options.run.seed
+    )
+    .checkpoint(path)
+    options.announce(log, loaded.description)
+    _ = try report(loaded, log)
     log.summarizeWarnings()
   }
 
   /// Evaluates a model and prints the published lines and a table, or JSON.
-  func report(_ loaded: LoadedModel, _ log: RunLog) throws {
-    let name = options.data.rsna ? "rsna" : "chexpert"
-    guard let entry = DatasetCatalog.named(name) else { preconditionFailure("dataset \(name)") }
-    let dataset = try entry.open(
-      DatasetRequest(
-        dataFolder: options.data.folder, split: .test, usesFiveClasses: options.data.five_cls,
-        isPromptTuning: loaded.description.prompt != nil))
+  func report(_ loaded: LoadedModel, _ log: RunLog) throws -> ZeroShotReport {
+    let dataset = try dataset(loaded.description)
+    try dataset.requirePictures()
+    // The published program reads RSNA's prompts without the X in front.
+    let keepsLeadingSpace = !(options.isReference && options.data.rsna)
     let report = try ZeroShotEvaluation(
-      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer
+      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
+      keepsLeadingSpace: keepsLeadingSpace
     ).run(dataset, batchSize: 32, workerCount: options.workerCount) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
     }
-    if let path = options.run.picture {
-      try FileSystem.write(
-        Data(
-          ZeroShotPicture(
-            report: report, samples: dataset.samples,
-            sizePixels: loaded.description.encoder.vision.imageSizePixels
-          )
-          .svg().utf8), to: path)
-    }
     print(options.run.json ? jsonText(report) : text(report))
+    if let path = options.run.picture {
+      let picture = ZeroShotPicture(
+        report: report, samples: dataset.samples,
+        sizePixels: loaded.description.encoder.vision.imageSizePixels)
+      try FileSystem.write(Data(picture.svg().utf8), to: path)
+    }
+    return report
+  }
+
+  private func dataset(_ description: ModelDescription) throws -> ImageTextDataset {
+    let name = options.data.rsna ? "rsna" : "chexpert"
+    guard let entry = DatasetCatalog.named(name) else { preconditionFailure("dataset \(name)") }
+    return try entry.open(
+      DatasetRequest(
+        dataFolder: options.data.folder, split: .test, usesFiveClasses: options.data.five_cls,
+        isPromptTuning: description.prompt != nil, isReference: options.isReference))
   }
 
   private func text(_ report: ZeroShotReport) -> String {

@@ -31,6 +31,14 @@ struct TowerFiles {
   }
 
   private static func find(_ option: String, _ name: String, fetch: String?) throws -> String {
+    let archive = [".pth", ".pt", ".bin", ".ckpt"].contains { name.hasSuffix($0) }
+    if archive {
+      throw TrainingError.badData(
+        Problem(
+          "\(option) \(name)", found: "a PyTorch archive", expected: "safetensors",
+          hint: "Convert it: python -c \"import sys, torch; from safetensors.torch import save_file; "
+            + "save_file(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])\" IN OUT.safetensors"))
+    }
     if FileSystem.exists(name) { return name }
     let hint = fetch.map {
       "Fetch it with: \($0) — then pass its path; or start from random values with --model tiny."
@@ -54,13 +62,14 @@ struct TowerFiles {
     }
     guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
     let path = textFolder + "/config.json"
-    guard let text = try? JSONDecoder().decode(GPTConfig.self, from: try FileSystem.read(path)) else {
+    let data = try FileSystem.read(path)
+    guard let text = try? JSONDecoder().decode(GPTConfig.self, from: data) else {
       throw TrainingError.badData(
         Problem(path, found: "no GPT-2 configuration", expected: "Hugging Face's config.json"))
     }
     let vision =
       try ModelCatalog.imageTowers[options.img_encoder]?.config
-      ?? VisionTransformerConfig.inferred(from: image)
+      ?? VisionTransformerConfig.inferred(from: image, headCount: options.img_heads)
     return DualEncoderConfig(vision: vision, text: text)
   }
 
@@ -118,8 +127,10 @@ struct TowerFiles {
 }
 
 extension VisionTransformerConfig {
-  /// Sizes read off the shapes of a DINOv2 weights file; head width is 64 as in all of them, or the whole width.
-  static func inferred(from file: SafeTensorsFile) throws -> VisionTransformerConfig {
+  /// Sizes read off the shapes of a DINOv2 weights file.
+  ///
+  /// - Parameter headCount: shapes do not tell it; nil takes the published head width of 64 at the published widths.
+  static func inferred(from file: SafeTensorsFile, headCount: Int?) throws -> VisionTransformerConfig {
     func shape(_ key: String) throws -> Shape {
       guard let entry = file.entries[key] else {
         throw TrainingError.badData(
@@ -133,9 +144,15 @@ extension VisionTransformerConfig {
     let depth = (0..<1000).first { file.entries["blocks.\($0).norm1.weight"] == nil } ?? 0
     let grid = Int(Double(rows).squareRoot().rounded())
     let patch = try shape("patch_embed.proj.weight").last
+    guard let heads = headCount ?? ([384, 768, 1024, 1536].contains(width) ? width / 64 : nil) else {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--img_encoder \(file.path)", found: "an image tower of width \(width)",
+          expected: "--img_heads, which a weights file does not tell"))
+    }
     let registers = file.entries["register_tokens"] ?? file.entries["reg_token"]
     return VisionTransformerConfig(
-      hiddenSize: width, depth: depth, headCount: max(1, width / 64), patchSize: patch,
+      hiddenSize: width, depth: depth, headCount: heads, patchSize: patch,
       registerCount: registers.map { $0.shape.count / width } ?? 0,
       mlpRatio: try shape("blocks.0.mlp.fc1.weight")[0] / width, positionGrid: grid,
       imageSizePixels: 16 * patch,

@@ -22,8 +22,8 @@ struct TrainOptions {
   /// Whether published behavior is wanted where it is a defect.
   var isReference: Bool { run.compat == .reference }
 
-  /// Says once what flags mean on this machine.
-  func announce(_ log: RunLog) {
+  /// Says once what flags mean on this machine, and where the model departs from the published program.
+  func announce(_ log: RunLog, _ model: ModelDescription) {
     if let notice = Processor.setAsideNotice { log.say(notice) }
     if !["cpu", "auto"].contains(run.accelerator) {
       log.say("--accelerator \(run.accelerator): running on the CPU.")
@@ -35,10 +35,19 @@ struct TrainOptions {
     }
     if run.devices > 1, !run.eval {
       log.say(
-        "--devices \(run.devices): \(run.devices) ranks one after another in this process, --strategy \(run.strategy)."
-      )
+        "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
+          + "--strategy \(run.strategy).")
     }
-    if isReference { log.say("--compat reference: pooled slot first_pad, temperature decayed.") }
+    var departures: [String] = []
+    if model.encoder.pooledToken != .firstPad {
+      departures.append("a caption without a free column is read at its last word, not at position 0")
+    }
+    if !run.eval, !isReference { departures.append("the temperature is not weight-decayed") }
+    if !run.eval, self.model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
+    if data.rsna, !isReference { departures.append("the RSNA prompt says pneumonia") }
+    if departures.isEmpty { return }
+    log.say("departures from the published program (--compat reference undoes what is not a crash):")
+    for departure in departures { log.say("  \(departure)") }
   }
 
   /// Decoding threads in use.
@@ -51,68 +60,84 @@ struct TrainRun {
 
   /// Trains, writes checkpoints, and evaluates the final weights when there is a test set.
   func callAsFunction() throws {
-    let (run, optimizerOptions) = (options.run, options.optimizer)
-    guard optimizerOptions.warm_up < optimizerOptions.max_steps else {
-      throw TrainingError.badConfiguration(
-        Problem(
-          "--warm_up", found: "\(optimizerOptions.warm_up)",
-          expected: "fewer than --max_steps \(optimizerOptions.max_steps)"))
-    }
-    if options.data.rsna {
-      throw TrainingError.badConfiguration(
-        Problem(
-          "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
-        ))
-    }
-    if options.model.ctx_init != "caption" && options.model.ctx_init != "random" {
-      throw TrainingError.badConfiguration(
-        Problem("--ctx_init", found: "'\(options.model.ctx_init)'", expected: "caption or random"))
-    }
-    let resumed = try run.resume_ckpt.map { try resumeFolder($0) }
+    try requireSense()
+    let resumed = try options.run.resume_ckpt.map { try resumeFolder($0) }
     let state = try resumed.map { try Checkpoint.readState($0) }
-    let training = try dataset(.train)
-    let validation = try dataset(.valid)
-    let loaded = try ModelSource(options: options.model, isReference: options.isReference, seed: run.seed)
-      .trainable()
-    if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
+    let loaded = try ModelSource(
+      options: options.model, isReference: options.isReference, seed: options.run.seed
+    )
+    .trainable()
+    let training = try dataset(.train, loaded.description)
+    let validation = try dataset(.valid, loaded.description)
+    try training.requirePictures()
+    if !validation.samples.isEmpty { try validation.requirePictures() }
     let settings = settings(training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
+    if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
     let optimizer = makeOptimizer(loaded.encoder)
     if let resumed { try Checkpoint.load(resumed, into: optimizer) }
-
-    let folder =
-      try resumed.map { runFolder(of: $0) } ?? RunFolder.make(run.log_dir, name: run.experiment_name)
-    let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
-    options.announce(log)
-    try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml")
-    log.say("run folder: \(folder)")
-    log.say(summary(loaded.encoder, training, validation))
     let task = ContrastiveTask(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       training: training,
       validation: validation)
-    let checkpoints = "\(folder)/checkpoints"
-    let policy = RetentionPolicy(count: run.keep_checkpoints)
     let trainer = try Trainer(
-      task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder), log: log
-    ) { step in
-      let contents = Checkpoint.Contents(
+      task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder))
+
+    // Everything that can be wrong beforehand has been checked; from here on files are written.
+    let folder =
+      try resumed.map { runFolder(of: $0) }
+      ?? RunFolder.make(options.run.log_dir, name: options.run.experiment_name)
+    let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
+    options.announce(log, loaded.description)
+    if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
+    log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
+    log.say(summary(loaded.encoder, training, validation))
+    Signals.watch()
+    try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
+      Checkpoint.Contents(
         model: loaded.encoder, description: loaded.description, optimizer: optimizer,
         tokenizerJSON: loaded.tokenizerJSON, state: RunState(step: step, settings: settings))
-      try Checkpoint.write(contents, into: checkpoints)
-      policy.apply(to: checkpoints)
     }
-    Signals.watch()
-    try trainer.fit(from: state?.step ?? 0)
-    log.say("final checkpoint: \(checkpoints)/\(Checkpoint.folderName(step: optimizerOptions.max_steps))")
     try testFinalWeights(loaded, log)
     log.summarizeWarnings()
   }
 
-  private func dataset(_ split: Split) throws -> ImageTextDataset {
+  private func fit(
+    _ trainer: Trainer, from step: Int, _ log: RunLog, _ folder: String,
+    contents: (Int) -> Checkpoint.Contents
+  ) throws {
+    let policy = RetentionPolicy(count: options.run.keep_checkpoints)
+    try trainer.fit(from: step, log: log) { step in
+      try Checkpoint.write(contents(step), into: folder)
+      policy.apply(to: folder)
+    }
+    log.say("final checkpoint: \(folder)/\(Checkpoint.folderName(step: options.optimizer.max_steps))")
+  }
+
+  /// Settings that contradict each other.
+  private func requireSense() throws(TrainingError) {
+    let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
+    guard warmup < steps else {
+      throw .badConfiguration(
+        Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
+    }
+    if options.data.rsna {
+      throw .badConfiguration(
+        Problem(
+          "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
+        ))
+    }
+    guard ["caption", "random"].contains(options.model.ctx_init) else {
+      throw .badConfiguration(
+        Problem("--ctx_init", found: "'\(options.model.ctx_init)'", expected: "caption or random"))
+    }
+  }
+
+  private func dataset(_ split: Split, _ model: ModelDescription) throws -> ImageTextDataset {
     let request = DatasetRequest(
       dataFolder: options.data.folder, split: split, usesFiveClasses: options.data.five_cls,
-      isPromptTuning: options.model.prompt_ft, fraction: split == .train ? options.data.data_pct : 1)
+      isPromptTuning: model.prompt != nil, fraction: split == .train ? options.data.data_pct : 1,
+      isReference: options.isReference)
     return try CheXpert.open(request)
   }
 
@@ -123,7 +148,11 @@ struct TrainRun {
       log.warn("no test table \(table): the final weights are not tested.")
       return
     }
-    try EvalRun(options: options).report(loaded, log)
+    let scores = try EvalRun(options: options).report(loaded, log).scores[0]
+    var values: [String: Double] = [:]
+    values["test_acc1"] = scores.accuracy.map { 100 * $0 }
+    values["test_auc"] = scores.auc.map { 100 * $0 }
+    try log.record(step: options.optimizer.max_steps, values)
   }
 
   private func makeOptimizer(_ encoder: DualEncoder) -> any Optimizer {
@@ -161,8 +190,9 @@ struct TrainRun {
     var settings = Dictionary(
       uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
     settings["training samples"] = Checksum.of(
-      training.samples.map { "\(($0.imagePath as NSString).lastPathComponent) \($0.caption ?? "")" }.joined(
-        separator: "\n"))
+      training.samples.map { "\($0.imagePath.dropFirst(options.data.folder.count)) \($0.caption ?? "")" }
+        .joined(
+          separator: "\n"))
     return settings
   }
 
@@ -176,13 +206,18 @@ struct TrainRun {
     }
   }
 
-  private func resumeFolder(_ path: String) throws -> String {
+  /// The checkpoint to go on from; `last` is the newest run of this name.
+  private func resumeFolder(_ path: String) throws(TrainingError) -> String {
     guard path == "last" else { return try Checkpoint.locate(path) }
     let runs = "\(options.run.log_dir)/CLEFT"
-    for run in FileSystem.list(runs).reversed() {
-      if let folder = try? Checkpoint.locate("\(runs)/\(run)") { return folder }
+    let name = "_" + options.run.experiment_name
+    guard let newest = FileSystem.list(runs).last(where: { $0.hasSuffix(name) }) else {
+      throw .missing(
+        Problem(
+          "--resume_ckpt last", found: "no run named '\(options.run.experiment_name)' below \(runs)",
+          hint: "Give --experiment_name or the run's folder."))
     }
-    throw TrainingError.missing(Problem("--resume_ckpt last", found: "no checkpoint below \(runs)"))
+    return try Checkpoint.locate("\(runs)/\(newest)")
   }
 
   /// `RUN/checkpoints/step-…` belongs to `RUN`.

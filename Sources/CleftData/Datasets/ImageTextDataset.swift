@@ -55,17 +55,42 @@ public struct ImageTextDataset: Sendable {
   public var promptSets: [PromptSet]
   /// Rows of the table that were left out, by reason.
   public var leftOut: [String: Int]
+  /// The table that the samples come from.
+  public var table: String
 
   /// Makes a dataset.
   public init(
-    name: String, samples: [Sample], classNames: [String], promptSets: [PromptSet],
+    name: String, table: String, samples: [Sample], classNames: [String], promptSets: [PromptSet],
     leftOut: [String: Int] = [:]
   ) {
     self.name = name
+    self.table = table
     self.samples = samples
     self.classNames = classNames
     self.promptSets = promptSets
     self.leftOut = leftOut
+  }
+}
+
+extension ImageTextDataset {
+  /// Fails if a picture is not there, before any work is done.
+  ///
+  /// - Throws: `DataError.missing` with the first row and the number of such rows; `.badData` without any samples.
+  public func requirePictures() throws(DataError) {
+    guard !samples.isEmpty else {
+      let reasons = leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+      throw .badData(
+        Problem(
+          table, found: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")",
+          expected: "at least one"))
+    }
+    let missing = samples.filter { !FileSystem.exists($0.imagePath) }
+    guard let first = missing.first else { return }
+    throw .missing(
+      Problem(
+        "\(first.origin): \(first.imagePath)",
+        found: "no such file\(missing.count > 1 ? ", nor for \(missing.count - 1) other rows" : "")",
+        hint: "Check --data_dir and the paths in the table."))
   }
 }
 
@@ -81,17 +106,20 @@ public struct DatasetRequest: Sendable, Equatable {
   public var isPromptTuning: Bool
   /// Share of the rows to keep, 0 … 1.
   public var fraction: Double
+  /// Whether published behavior is wanted where it is a defect.
+  public var isReference: Bool
 
   /// Makes a request.
   public init(
     dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false,
-    fraction: Double = 1
+    fraction: Double = 1, isReference: Bool = false
   ) {
     self.dataFolder = dataFolder
     self.split = split
     self.usesFiveClasses = usesFiveClasses
     self.isPromptTuning = isPromptTuning
     self.fraction = fraction
+    self.isReference = isReference
   }
 }
 

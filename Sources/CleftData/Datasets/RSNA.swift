@@ -47,11 +47,12 @@ public enum RSNA {
     func prompts(_ positive: String) -> [String] {
       ["no findings", positive].map { Captions.prompt($0, hasPrefix: !request.isPromptTuning) }
     }
+    let sets = [
+      PromptSet(name: "pneumonia", prompts: prompts("pneumonia")),
+      PromptSet(name: "published (pneumothorax)", prompts: prompts("pneumothorax")),
+    ]
     return ImageTextDataset(
-      name: "RSNA", samples: samples, classNames: ["no finding", "pneumonia"],
-      promptSets: [
-        PromptSet(name: "pneumonia", prompts: prompts("pneumonia")),
-        PromptSet(name: "published (pneumothorax)", prompts: prompts("pneumothorax")),
-      ])
+      name: "RSNA", table: table.path, samples: samples, classNames: ["no finding", "pneumonia"],
+      promptSets: request.isReference ? sets.reversed() : sets)
   }
 }

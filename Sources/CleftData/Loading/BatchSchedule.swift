@@ -1,7 +1,8 @@
 import CleftTensor
+import Synchronization
 
 /// Which samples each optimizer step uses: shuffled by (seed, epoch), dealt to ranks, whole batches only.
-public struct BatchSchedule: Sendable {
+public final class BatchSchedule: Sendable {
   /// Samples in the dataset.
   public let sampleCount: Int
   /// Samples of one batch of one rank.
@@ -11,6 +12,7 @@ public struct BatchSchedule: Sendable {
   /// Batches of a rank that make one step.
   public let accumulation: Int
   private let key: RandomKey
+  private let newestOrder = Mutex<(epoch: Int, order: [Int])?>(nil)
 
   /// Makes a schedule; every epoch must hold at least one batch of every rank.
   public init(sampleCount: Int, batchSize: Int, rankCount: Int, accumulation: Int, key: RandomKey) {
@@ -46,7 +48,12 @@ public struct BatchSchedule: Sendable {
 
   /// A permutation of all samples that depends on seed and epoch alone.
   public func order(ofEpoch epoch: Int) -> [Int] {
-    var draw = key.split("shuffle", epoch).generator
-    return Array(0..<sampleCount).shuffled(using: &draw)
+    newestOrder.withLock { known in
+      if let known, known.epoch == epoch { return known.order }
+      var draw = key.split("shuffle", epoch).generator
+      let order = Array(0..<sampleCount).shuffled(using: &draw)
+      known = (epoch, order)
+      return order
+    }
   }
 }

@@ -132,7 +132,7 @@ public final class ImageLoader: Sendable {
         } catch let error as ImagingError {
           var problem = error.problem
           problem.location = "\(samples[index].origin): \(problem.location)"
-          throw DataError.badData(problem)
+          throw error.exitStatus == .missingInput ? DataError.missing(problem) : .badData(problem)
         }
       }
       guard let augmentation else { return base }

@@ -197,7 +197,7 @@ public struct SyntheticDataset: Sendable {
         let picture = picture(chunk[index])
         let path = "\(images)/" + chunk[index].path.split(separator: "/").dropFirst().joined(separator: "/")
         try FileSystem.makeFolder((path as NSString).deletingLastPathComponent)
-        try ImageEncoder.jpeg(picture.image, quality: 90).write(to: URL(fileURLWithPath: path))
+        try FileSystem.write(ImageEncoder.jpeg(picture.image, quality: 90), to: path, isDurable: false)
         return picture
       }
       result += pictures.map {

@@ -67,6 +67,9 @@ public enum ImageDecoder {
           path, found: "a DICOM file that cannot be decoded (\(cText(message)))", expected: "one gray frame"))
     }
     defer { free(values) }
+    guard image.frames == 1 else {
+      throw .unreadable(Problem(path, found: "\(image.frames) frames", expected: "one gray frame"))
+    }
     let count = Int(image.width) * Int(image.height)
     return GrayImage(
       width: Int(image.width), height: Int(image.height),

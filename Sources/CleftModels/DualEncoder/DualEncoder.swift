@@ -67,7 +67,7 @@ public final class DualEncoder: Module {
   /// Text side.
   @Child("text_encoder_q") public var text: TextEncoder
   /// Shapes and numerics.
-  public let config: DualEncoderConfig
+  public private(set) var config: DualEncoderConfig
 
   /// Makes the pair; the values come from files or, by key, from `seed`.
   public init(_ config: DualEncoderConfig) {
@@ -75,6 +75,12 @@ public final class DualEncoder: Module {
     _logitScale = Parameter("logit_scale", [], .constant(log(1 / config.temperature)))
     _image.wrappedValue = ImageEncoder(config)
     _text.wrappedValue = TextEncoder(config)
+  }
+
+  /// Sets what decides how captions are read but no shape.
+  public func setCaptions(length: Int, pooledToken: PooledToken) {
+    config.captionLength = length
+    config.pooledToken = pooledToken
   }
 
   /// Packs captions the way this model reads them.

@@ -31,6 +31,39 @@ public struct DualEncoderConfig: Codable, Sendable, Equatable {
   /// Start of the temperature; the trained `logit_scale` is ln(1/temperature).
   public var temperature: Float
 
+  /// What makes these numbers impossible together, nil if nothing does.
+  ///
+  /// - Parameter virtualTokenCount: vectors in front of every caption.
+  public func contradiction(virtualTokenCount: Int = 0) -> String? {
+    let sizes = [
+      ("hidden size", vision.hiddenSize), ("depth", vision.depth), ("heads", vision.headCount),
+      ("patch size", vision.patchSize), ("mlp ratio", vision.mlpRatio),
+      ("position grid", vision.positionGrid),
+      ("image size", vision.imageSizePixels), ("vocab_size", text.vocabularySize),
+      ("n_positions", text.positionCount),
+      ("n_embd", text.hiddenSize), ("n_layer", text.depth), ("n_head", text.headCount),
+      ("embedding size", embeddingSize), ("caption length", captionLength),
+    ]
+    for (name, size) in sizes where size < 1 { return "\(name) \(size); expected at least 1" }
+    if vision.registerCount < 0 { return "\(vision.registerCount) registers; expected 0 or more" }
+    for (name, width, heads) in [
+      ("image", vision.hiddenSize, vision.headCount), ("text", text.hiddenSize, text.headCount),
+    ] where width % heads != 0 {
+      return "\(name) tower: \(heads) heads for \(width) channels; expected a divisor"
+    }
+    if vision.imageSizePixels % vision.patchSize != 0 {
+      return "image size \(vision.imageSizePixels); expected a multiple of the patch size \(vision.patchSize)"
+    }
+    if !(0..<text.vocabularySize).contains(text.endOfTextID) {
+      return "eos_token_id \(text.endOfTextID); expected below vocab_size \(text.vocabularySize)"
+    }
+    if virtualTokenCount + captionLength > text.positionCount {
+      return "\(virtualTokenCount) virtual tokens and \(captionLength) caption columns; "
+        + "expected at most n_positions \(text.positionCount) together"
+    }
+    return nil
+  }
+
   /// Makes a configuration.
   public init(
     vision: VisionTransformerConfig, text: GPTConfig, embeddingSize: Int = 512, head: Head = .linear,

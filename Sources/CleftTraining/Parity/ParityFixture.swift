@@ -81,33 +81,38 @@ struct ParityFixture {
   /// Builds the model that the configuration names and fills it with the fixture's weights.
   func makeModel() throws -> DualEncoder {
     let (vit, gpt) = (config.vit, config.gpt)
-    let model = DualEncoder(
-      DualEncoderConfig(
-        vision: VisionTransformerConfig(
-          hiddenSize: vit.dim, depth: vit.depth, headCount: vit.heads, patchSize: vit.patch,
-          registerCount: vit.registers, mlpRatio: vit.mlp_ratio, positionGrid: vit.position_grid[0],
-          imageSizePixels: vit.image_height, layerNormEpsilon: vit.layer_norm_eps, tokenNames: vit.names),
-        text: GPTConfig(
-          vocabularySize: gpt.vocab_size, positionCount: gpt.n_positions, hiddenSize: gpt.n_embd,
-          depth: gpt.n_layer,
-          headCount: gpt.n_head, layerNormEpsilon: gpt.layer_norm_eps,
-          scalesAttentionByInverseLayerIndex: gpt.scale_attn_by_inverse_layer_idx,
-          endOfTextID: gpt.eos_token_id,
-          dropout: 0),
-        embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad,
-        captionLength: config.text_len))
-    if config.peft != "none" {
-      let settings: any AdapterConfig =
-        try config.lora.map {
-          LoRAConfig(rank: $0.r, alpha: $0.alpha, dropout: $0.dropout, targetModules: [$0.target])
-        } ?? AdapterCatalog.named(config.peft).defaultConfig
-      _ = try settings.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+    guard let grid = vit.position_grid.first else {
+      throw TrainingError.badData(
+        Problem("\(folder)/config.json: position_grid", found: "empty", expected: "[rows, columns]"))
     }
+    let encoder = DualEncoderConfig(
+      vision: VisionTransformerConfig(
+        hiddenSize: vit.dim, depth: vit.depth, headCount: vit.heads, patchSize: vit.patch,
+        registerCount: vit.registers, mlpRatio: vit.mlp_ratio, positionGrid: grid,
+        imageSizePixels: vit.image_height, layerNormEpsilon: vit.layer_norm_eps, tokenNames: vit.names),
+      text: GPTConfig(
+        vocabularySize: gpt.vocab_size, positionCount: gpt.n_positions, hiddenSize: gpt.n_embd,
+        depth: gpt.n_layer,
+        headCount: gpt.n_head, layerNormEpsilon: gpt.layer_norm_eps,
+        scalesAttentionByInverseLayerIndex: gpt.scale_attn_by_inverse_layer_idx,
+        endOfTextID: gpt.eos_token_id,
+        dropout: 0),
+      embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad, captionLength: config.text_len
+    )
+    let adapter =
+      try config.peft == "none"
+      ? nil
+      : AdapterDescription(
+        method: config.peft,
+        config: config.lora.map {
+          LoRAConfig(rank: $0.r, alpha: $0.alpha, dropout: $0.dropout, targetModules: [$0.target])
+        })
+    let prompt = config.prompt.map { PromptTuningConfig(virtualTokenCount: $0.num_virtual_tokens) }
+    let model = try ModelDescription(encoder: encoder, adapter: adapter, prompt: prompt).makeModel()
     if config.freeze_llm { model.text.model.setTrainable(false) }
-    if let prompt = config.prompt {
+    if let prompt {
       model.text.setTrainable(false)
-      try PromptTuningConfig(virtualTokenCount: prompt.num_virtual_tokens)
-        .apply(to: model.text.model, startingFrom: nil)
+      try prompt.apply(to: model.text.model, startingFrom: nil)
     }
     if config.freeze_vit { model.image.setTrainable(false) }
     let modelKeys = Set(model.cells().map(\.path))

@@ -9,7 +9,7 @@ public struct ParityRun {
   public struct Row: Codable, Sendable {
     /// Name in `expected.safetensors`.
     public let name: String
-    /// Largest difference over the largest expected magnitude.
+    /// Largest difference over the largest expected magnitude; infinite for a tensor that was not produced.
     public let relativeError: Double
     /// Largest difference that passes, relative likewise.
     public let allowed: Double

@@ -61,9 +61,16 @@ public struct ZeroShotEvaluation {
   private let encoder: DualEncoder
   private let description: ModelDescription
   private let tokenizer: any Tokenizer
+  private let keepsLeadingSpace: Bool
 
   /// Makes an evaluation of a model.
-  public init(encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer) {
+  ///
+  /// - Parameter keepsLeadingSpace: see `ModelDescription.tokens`.
+  public init(
+    encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer,
+    keepsLeadingSpace: Bool = true
+  ) {
+    self.keepsLeadingSpace = keepsLeadingSpace
     self.encoder = encoder
     self.description = description
     self.tokenizer = tokenizer
@@ -105,7 +112,9 @@ public struct ZeroShotEvaluation {
   }
 
   private func encode(_ prompts: [String]) throws -> Tensor {
-    encoder.text(encoder.textBatch(prompts.map { description.tokens($0, tokenizer) }), .evaluation)
+    encoder.text(
+      encoder.textBatch(
+        prompts.map { description.tokens($0, tokenizer, keepsLeadingSpace: keepsLeadingSpace) }), .evaluation)
   }
 
   private func imageFeatures(
