@@ -19,7 +19,9 @@ public enum AdapterCatalog {
 
   /// All methods.
   public static let all: [Entry] = [
-    entry("lora", "low-rank corrections of linear layers (rank 8, alpha 32, dropout 0.1)", LoRAConfig())
+    entry("lora", "low-rank corrections of linear layers (rank 8, alpha 32, dropout 0.1)", LoRAConfig()),
+    entry("ia3", "a factor for each attention output and feed-forward input", IA3Config()),
+    entry("prefix", "20 trained keys and values in front of every layer's own", PrefixTuningConfig()),
   ]
 
   /// The method of a name.

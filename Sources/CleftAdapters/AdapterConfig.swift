@@ -13,7 +13,7 @@ public protocol AdapterConfig: Codable, Sendable {
   ///
   /// - Returns: the paths of the layers changed.
   /// - Throws: `AdapterError` if no layer is targeted or a setting does not fit one.
-  func apply(to root: any Module, defaultTargets: [String]) throws(AdapterError) -> [String]
+  func apply(to root: any Module, defaults: AdapterTargets) throws(AdapterError) -> [String]
 }
 
 /// A layer that wraps another one and can give it back.
@@ -42,6 +42,17 @@ public enum AdapterError: CleftError {
 /// Whether a layer path is one of the targets: equal, or ending in `.target`, as PEFT matches names.
 public func isTarget(_ path: String, _ targets: [String]) -> Bool {
   targets.contains { path == $0 || path.hasSuffix("." + $0) }
+}
+
+/// Fails with the nearest names if a target names no layer.
+func requireTargets(_ targets: [String], among paths: [String]) throws(AdapterError) {
+  for target in targets where !paths.contains(where: { isTarget($0, [target]) }) {
+    let names = Set(paths.compactMap { $0.split(separator: ".").last.map(String.init) })
+    throw .badSetting(
+      Problem(
+        "target_modules", found: "no layer named '\(target)'",
+        hint: "Nearest: \(nearestNames(to: target, among: names).joined(separator: ", "))."))
+  }
 }
 
 /// Paths of all layers that an adapter could wrap.

@@ -32,17 +32,10 @@ public struct LoRAConfig: AdapterConfig, Equatable {
   public var parameterMark: String { "lora_" }
 
   /// Wraps the targeted linear layers and freezes the rest.
-  public func apply(to root: any Module, defaultTargets: [String]) throws(AdapterError) -> [String] {
-    let targets = targetModules ?? defaultTargets
+  public func apply(to root: any Module, defaults: AdapterTargets) throws(AdapterError) -> [String] {
+    let targets = targetModules ?? defaults.attention
     let paths = linearPaths(in: root)
-    let wanted = paths.filter { isTarget($0, targets) }
-    for target in targets where !wanted.contains(where: { isTarget($0, [target]) }) {
-      let names = Set(paths.compactMap { $0.split(separator: ".").last.map(String.init) })
-      throw .badSetting(
-        Problem(
-          "target_modules", found: "no layer named '\(target)'",
-          hint: "Nearest: \(nearestNames(to: target, among: names).joined(separator: ", "))."))
-    }
+    try requireTargets(targets, among: paths)
     var failure: AdapterError?
     root.setTrainable(false)
     let replaced = root.replaceChildren { path, module in

@@ -35,7 +35,7 @@ public struct ModelDescription: Codable, Sendable {
     }
     let model = DualEncoder(encoder)
     if let adapter {
-      _ = try adapter.config.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+      _ = try adapter.config.apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
     }
     return model
   }

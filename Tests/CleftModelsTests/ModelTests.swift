@@ -107,7 +107,7 @@ import Testing
     #expect(count(model.text.model) == 2_594_247_680)
     let lora = LoRAConfig()
     #expect(throws: Never.self) {
-      try lora.apply(to: model.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+      try lora.apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
     }
     let trained = model.parameters.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
     // The published count holds the unused local heads too.
@@ -123,7 +123,7 @@ import Testing
   @Test func recomputationChangesNoBit() throws {
     let context = ForwardContext(isTraining: true, key: RandomKey(seed: 5))
     let model = make()
-    _ = try LoRAConfig().apply(to: model.text.model, defaultTargets: ["c_attn"])
+    _ = try LoRAConfig().apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
     model.seed(RandomKey(seed: 2))
     let (plainLogits, plain) = features(model, context)
     let (againLogits, again) = features(model, context, recompute: true)
@@ -169,7 +169,7 @@ import Testing
 
   @Test func peftKeysOfBothAgesAreUnderstood() throws {
     let model = make()
-    _ = try LoRAConfig().apply(to: model.text.model, defaultTargets: ["c_attn"])
+    _ = try LoRAConfig().apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
     let keys = Set(model.cells().map(\.path))
     let base = "text_encoder_q.model.transformer.h.0.attn.c_attn.base_layer.weight"
     #expect(keys.contains(base))
@@ -225,7 +225,7 @@ import Testing
     let batch = TextBatch(captions: [[1, 2, 3], [4]], length: 12, endOfTextID: 39, pooledToken: .firstPad)
     let (plain, adapted) = (host(), host())
     let before = plain(batch, .evaluation).array
-    let paths = try entry.defaultConfig.apply(to: adapted, defaultTargets: GPTEncoder.defaultAdapterTargets)
+    let paths = try entry.defaultConfig.apply(to: adapted, defaults: GPTEncoder.adapterTargets)
     adapted.seed(RandomKey(seed: 4))
     #expect(!paths.isEmpty)
     #expect(adapted(batch, .evaluation).array == before, "initial output is unchanged")
@@ -245,7 +245,7 @@ import Testing
     let decoded = try JSONDecoder().decode(AdapterDescription.self, from: JSONEncoder().encode(description))
     #expect(decoded.method == name)
     let again = host()
-    _ = try decoded.config.apply(to: again, defaultTargets: GPTEncoder.defaultAdapterTargets)
+    _ = try decoded.config.apply(to: again, defaults: GPTEncoder.adapterTargets)
     let values = Dictionary(uniqueKeysWithValues: adapted.cells().map { ($0.path, $0.cell.value) })
     try again.load(from: "test", keys: values.mapValues(\.shape)) { values[$0] ?? Tensor([]) }
     #expect(again(batch, .evaluation).array == moved, "saved and loaded it gives the same")
@@ -256,11 +256,11 @@ import Testing
   @Test func aMisspeltTargetNamesItsNeighbors() {
     let host = GPTEncoder(DualEncoderTests.config.text)
     let error = #expect(throws: AdapterError.self) {
-      try LoRAConfig(targetModules: ["c_atn"]).apply(to: host, defaultTargets: [])
+      try LoRAConfig(targetModules: ["c_atn"]).apply(to: host, defaults: GPTEncoder.adapterTargets)
     }
     #expect(error?.description.contains("c_attn") == true)
     #expect(throws: AdapterError.self) {
-      try LoRAConfig(rank: 17).apply(to: host, defaultTargets: ["c_attn"])
+      try LoRAConfig(rank: 17).apply(to: host, defaults: GPTEncoder.adapterTargets)
     }
     #expect(throws: AdapterError.self) { try AdapterCatalog.named("lorra") }
   }

@@ -98,7 +98,7 @@ struct ModelSource {
     encoder.seed(RandomKey(seed: seed).split("parameters"))
     try towers.load(into: encoder)
     if let adapter = description.adapter {
-      _ = try adapter.config.apply(to: encoder.text.model, defaultTargets: GPTEncoder.defaultAdapterTargets)
+      _ = try adapter.config.apply(to: encoder.text.model, defaults: GPTEncoder.adapterTargets)
     }
     return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, tokenizerJSON: json)
   }

@@ -21,11 +21,13 @@ public final class GPTAttention: Module {
       dropout: config.dropout)
   }
 
-  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
+  func callAsFunction(
+    _ x: Tensor, _ layout: SequenceLayout, _ prefix: AttentionPrefix?, _ context: ForwardContext
+  ) -> Tensor {
     var options = options
     options.dropout = context.isTraining ? options.dropout : 0
     options.key = context.key.split("attention")
-    return output(attention(qkv(x, context.split("c_attn")), layout, options), context.split("c_proj"))
+    return output(attention(qkv(x, context.split("c_attn")), layout, options, prefix: prefix), context.split("c_proj"))
   }
 }
 
@@ -63,8 +65,10 @@ public final class GPTBlock: Module {
     dropout = config.dropout
   }
 
-  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
-    let attended = attention(norm1(x, context), layout, context.split("attn"))
+  func callAsFunction(
+    _ x: Tensor, _ layout: SequenceLayout, _ prefix: AttentionPrefix?, _ context: ForwardContext
+  ) -> Tensor {
+    let attended = attention(norm1(x, context), layout, prefix, context.split("attn"))
     let y = context.dropout(attended, dropout, "attn residual", adding: x)
     return context.dropout(mlp(norm2(y, context), context.split("mlp")), dropout, "mlp residual", adding: y)
   }

@@ -21,24 +21,32 @@ public final class GPTTransformer: Module {
 /// A GPT-2 that turns packed captions into one vector each, its language-model head left out.
 ///
 /// - Source: Radford et al. 2019 (GPT-2). Hidden states equal Hugging Face's `GPT2Model`.
-public final class GPTEncoder: VirtualTokenHost {
+public final class GPTEncoder: VirtualTokenHost, PrefixHost {
   @Child("transformer") var transformer: GPTTransformer
   /// The vectors in front of every caption, nil for none.
   @Child("prompt_encoder.default.embedding") public var virtualTokens: Embedding?
+  /// Keys and values in front of every layer's own, nil for none.
+  ///
+  /// Row `p` holds, for each layer, the key and then the value of virtual position `p`, `C` numbers each.
+  @Child("prompt_encoder.default.embedding") public var prefixTable: Embedding?
   /// Sizes and numerics.
   public let config: GPTConfig
   /// Whether blocks keep only their inputs and are computed again in backward.
   public var recomputesBlocks = false
 
-  /// Where adapters go unless told otherwise: the fused query, key, value layer, as PEFT does for GPT-2.
-  public static let defaultAdapterTargets = ["c_attn"]
+  /// Where adapters go unless told otherwise, as PEFT does for GPT-2 and the published program for IA3.
+  public static let adapterTargets = AdapterTargets(attention: ["c_attn"], feedForward: ["mlp.c_proj"])
 
   /// Makes a tower; the values come later.
   public init(_ config: GPTConfig) {
     self.config = config
     _transformer.wrappedValue = GPTTransformer(config)
     _virtualTokens.wrappedValue = nil
+    _prefixTable.wrappedValue = nil
   }
+
+  /// Columns of a prefix table.
+  public var prefixWidth: Int { 2 * config.depth * config.hiddenSize }
 
   /// The token embeddings `[V, C]`.
   public var tokenTable: Tensor { transformer.tokens.weight }
@@ -53,10 +61,18 @@ public final class GPTEncoder: VirtualTokenHost {
     x = context.dropout(x, config.dropout, "embedding")
     for (index, block) in transformer.blocks.enumerated() {
       let inner = context.split("block", index)
-      x = recomputesBlocks ? recompute(x) { block($0, batch.layout, inner) } : block(x, batch.layout, inner)
+      let run: (Tensor) -> Tensor = { [self] in block($0, batch.layout, prefix(ofBlock: index), inner) }
+      x = recomputesBlocks ? recompute(x, run) : run(x)
       context.taps?.record("text_block\(index)_out", x)
     }
     if let taps = context.taps { taps.record("text_hidden", transformer.norm(x, context)) }
     return transformer.norm(gatherRows(x, batch.pooledRows), context)
+  }
+
+  private func prefix(ofBlock index: Int) -> AttentionPrefix? {
+    prefixTable.map {
+      AttentionPrefix(
+        table: $0.weight, keyColumn: 2 * index * config.hiddenSize, valueColumn: (2 * index + 1) * config.hiddenSize)
+    }
   }
 }

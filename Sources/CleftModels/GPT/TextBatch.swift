@@ -30,9 +30,11 @@ public struct TextBatch: Sendable {
   ///   - captions: token ids without padding, at most `length` each; longer ones are cut.
   ///   - length: columns of the published layout; a caption of this length has no slot behind it.
   ///   - virtualCount: vectors in front of every caption (prompt tuning).
+  ///   - firstPosition: position id of the first row; behind the prefix under prefix tuning.
   ///   - keepsPadding: computes every column of the published layout, to compare it row by row.
   public init(
     captions: [[Int]], length: Int, endOfTextID: Int, pooledToken: PooledToken, virtualCount: Int = 0,
+    firstPosition: Int = 0,
     deduplicates: Bool = false, keepsPadding: Bool = false
   ) {
     var rows: [EmbeddingRow] = []
@@ -62,11 +64,11 @@ public struct TextBatch: Sendable {
       pooledPositions.append(pooled)
       for position in 0..<count {
         if position < virtualCount {
-          rows.append(EmbeddingRow(index: position, position: position, isVirtual: true))
+          rows.append(EmbeddingRow(index: position, position: firstPosition + position, isVirtual: true))
         } else {
           let column = position - virtualCount
           rows.append(
-            EmbeddingRow(index: column < tokens.count ? tokens[column] : endOfTextID, position: position))
+            EmbeddingRow(index: column < tokens.count ? tokens[column] : endOfTextID, position: firstPosition + position))
         }
       }
       lengths.append(count)

@@ -16,6 +16,14 @@ public final class Embedding: Module {
   public var cell: ParameterCell { $weight }
 }
 
+/// A text tower that can put trained keys and values in front of every layer's own (prefix tuning).
+public protocol PrefixHost: Module {
+  /// The keys and values, nil for none.
+  var prefixTable: Embedding? { get set }
+  /// Columns of the table: a key and a value for each layer.
+  var prefixWidth: Int { get }
+}
+
 /// A text tower that can put trained vectors in front of every caption (prompt tuning).
 public protocol VirtualTokenHost: Module {
   /// The vectors in front, nil for none.

@@ -85,6 +85,33 @@ public func addScaled(_ residual: Tensor, _ branch: Tensor, _ gamma: Tensor) -> 
   }
 }
 
+/// Multiplies each channel by a factor of its own: `x ⊙ factors`.
+///
+/// - Shapes: `x` `[..., C]`; `factors` `C` elements of any shape.
+/// - Saves: `x` if the factors are tracked, the factors if `x` is.
+public func scaleColumns(_ x: Tensor, by factors: Tensor) -> Tensor {
+  let (rows, width) = (x.shape.rows, x.shape.last)
+  precondition(factors.count == width, "scaleColumns: [\(x.shape)] by [\(factors.shape)]")
+  let result = Tensor(uninitialized: x.shape)
+  with(x, factors, result) { Kernels.scaleColumns($0, $1, into: $2, rows: rows, width: width) }
+  let savedInput = factors.isTracked ? x.detached : nil
+  let savedFactors = factors.detached
+  return result.recorded([x.node, factors.node]) { gradient, sink in
+    if sink.wants(0) {
+      let out = Tensor(uninitialized: gradient.shape)
+      with(gradient, savedFactors, out) { Kernels.scaleColumns($0, $1, into: $2, rows: rows, width: width) }
+      sink.add(0, out)
+    }
+    if let savedInput, sink.wants(1) {
+      sink.accumulate(1, savedFactors.shape) { target, beta in
+        with(gradient, savedInput) {
+          Kernels.columnSums($0, times: $1, into: target, beta: beta, rows: rows, width: width)
+        }
+      }
+    }
+  }
+}
+
 /// Drops elements with probability `probability` and scales the others by 1/(1 - p), then adds `residual` if given.
 ///
 /// - Shapes: `x` and `residual` `[..., C]`; the decision for an element depends on `key`, its row and its column.

@@ -29,6 +29,7 @@ struct ParityFixture {
       var target: String
     }
     struct Prompt: Decodable { var num_virtual_tokens: Int }
+    struct IA3: Decodable { var output_scaled, input_scaled: String }
     struct Optimizer: Decodable {
       var kind: String
       var learning_rate, min_lr, weight_decay: Double
@@ -44,7 +45,20 @@ struct ParityFixture {
     var emb_dim: Int
     var peft: String
     var lora: LoRA?
-    var prompt: Prompt?
+    var ia3: IA3?
+    var prefix, prompt: Prompt?
+
+    /// Settings of the adapter; nil takes the published ones.
+    var adapterConfig: (any AdapterConfig)? {
+      if let lora {
+        return LoRAConfig(rank: lora.r, alpha: lora.alpha, dropout: lora.dropout, targetModules: [lora.target])
+      }
+      if let ia3 {
+        return IA3Config(
+          targetModules: [ia3.output_scaled, ia3.input_scaled], feedForwardModules: [ia3.input_scaled])
+      }
+      return prefix.map { PrefixTuningConfig(virtualTokenCount: $0.num_virtual_tokens) }
+    }
     var freeze_llm, freeze_vit: Bool
     var text_len: Int
     var optimizer: Optimizer
@@ -100,13 +114,7 @@ struct ParityFixture {
       embeddingSize: config.emb_dim, pooling: vit.pool, pooledToken: .firstPad, captionLength: config.text_len
     )
     let adapter =
-      try config.peft == "none"
-      ? nil
-      : AdapterDescription(
-        method: config.peft,
-        config: config.lora.map {
-          LoRAConfig(rank: $0.r, alpha: $0.alpha, dropout: $0.dropout, targetModules: [$0.target])
-        })
+      try config.peft == "none" ? nil : AdapterDescription(method: config.peft, config: config.adapterConfig)
     let prompt = config.prompt.map { PromptTuningConfig(virtualTokenCount: $0.num_virtual_tokens) }
     let model = try ModelDescription(encoder: encoder, adapter: adapter, prompt: prompt).makeModel()
     if config.freeze_llm { model.text.model.setTrainable(false) }

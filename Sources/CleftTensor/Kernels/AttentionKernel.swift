@@ -1,0 +1,217 @@
+/// The loops of attention over raw rows; one item is one sequence and head.
+struct AttentionKernel {
+  typealias Pointer = UnsafeMutablePointer<Float>
+
+  let layout: SequenceLayout
+  let options: AttentionOptions
+  let width: Int
+  /// Keys in front of every sequence's own.
+  let prefixCount: Int
+
+  private var headSize: Int { width / options.headCount }
+  private var mask: DropoutMask? {
+    options.dropout > 0 ? DropoutMask(key: options.key, probability: options.dropout) : nil
+  }
+
+  /// Rows of queries that are worked on together, with the keys that some of them see.
+  private struct Tile {
+    let sequence, head: Int
+    let rows: Range<Int>
+    /// Own keys, the prefix not counted.
+    let keys: Int
+    /// Distance between rows of scores: prefix and own keys.
+    let stride: Int
+  }
+
+  func forward(_ rows: AttentionRows, _ prefix: AttentionRows?, out: Pointer) {
+    let mask = mask
+    eachItem(scratch: scratchCount, headsApart: false) { sequence, head, p in
+      let column = head * headSize
+      let first = layout.offsets[sequence]
+      let own = rows.from(row: first, column: column)
+      let front = prefix?.from(row: 0, column: column)
+      for tile in tiles(sequence, head) {
+        probabilities(tile, own, front, into: p)
+        if let mask { for row in tile.rows { drop(tile, mask, row, p) } }
+        let target = out + (first + tile.rows.lowerBound) * width + column
+        if let front {
+          multiply(p, tile.stride, front.v, front.stride, into: target, width, tile.rows.count, prefixCount, beta: 0)
+        }
+        multiply(
+          p + prefixCount, tile.stride, own.v, own.stride, into: target, width, tile.rows.count, tile.keys,
+          beta: front == nil ? 0 : 1)
+      }
+    }
+  }
+
+  /// Gradients of queries, keys and values into `d`; those of the prefix are added to `dPrefix`.
+  func backward(
+    _ rows: AttentionRows, _ prefix: AttentionRows?, dOut: Pointer, _ d: AttentionRows, _ dPrefix: AttentionRows?
+  ) {
+    let mask = mask
+    let half = scratchCount
+    // Sequences share the prefix: its gradient is summed by one thread a head, in the order of the sequences.
+    eachItem(scratch: 2 * half, headsApart: dPrefix != nil) { sequence, head, p in
+      let column = head * headSize
+      let first = layout.offsets[sequence]
+      let own = rows.from(row: first, column: column)
+      let front = prefix?.from(row: 0, column: column)
+      let target = d.from(row: first, column: column)
+      let frontTarget = dPrefix?.from(row: 0, column: column)
+      clearUnseen(sequence, target)
+      var isFirst = true
+      // The last tile sees every key, so walking backward lets the first product of each sum overwrite.
+      for tile in tiles(sequence, head).reversed() {
+        let dy = dOut + (first + tile.rows.lowerBound) * width + column
+        let g = p + half
+        probabilities(tile, own, front, into: p)
+        slopes(tile, own, front, dy, p, g, mask)
+        addKeyValueGradients(tile, own, dy, p + prefixCount, g + prefixCount, tile.keys, target, beta: isFirst ? 0 : 1)
+        if let frontTarget { addKeyValueGradients(tile, own, dy, p, g, prefixCount, frontTarget, beta: 1) }
+        let dq = target.q + tile.rows.lowerBound * target.stride
+        if let front {
+          multiply(
+            g, tile.stride, front.k, front.stride, into: dq, target.stride, tile.rows.count, prefixCount,
+            alpha: options.scale, beta: 0)
+        }
+        multiply(
+          g + prefixCount, tile.stride, own.k, own.stride, into: dq, target.stride, tile.rows.count, tile.keys,
+          alpha: options.scale, beta: front == nil ? 0 : 1)
+        isFirst = false
+      }
+    }
+  }
+
+  // MARK: - Parts
+
+  /// Probabilities of a tile before dropout.
+  @inline(__always)
+  private func probabilities(_ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, into p: Pointer) {
+    let q = own.q + tile.rows.lowerBound * own.stride
+    scores(tile, q, own.stride, keys: own.k, own.stride, front?.k, front?.stride, alpha: options.scale, into: p)
+    for row in tile.rows {
+      let line = p + (row - tile.rows.lowerBound) * tile.stride
+      let seen = prefixCount + layout.visible(tile.sequence, row)
+      Kernels.softmax(line, count: seen)
+      for j in seen..<max(seen, tile.stride) { line[j] = 0 }
+    }
+  }
+
+  /// Gradient of the scores into `g`; turns `p` into what multiplied the values.
+  @inline(__always)
+  private func slopes(
+    _ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, _ dy: Pointer, _ p: Pointer, _ g: Pointer,
+    _ mask: DropoutMask?
+  ) {
+    scores(tile, dy, width, keys: own.v, own.stride, front?.v, front?.stride, alpha: 1, into: g)
+    for row in tile.rows {
+      let probability = p + (row - tile.rows.lowerBound) * tile.stride
+      let slope = g + (row - tile.rows.lowerBound) * tile.stride
+      if let mask { drop(tile, mask, row, g) }
+      let along = Kernels.dot(probability, slope, count: tile.stride)
+      for j in 0..<tile.stride { slope[j] = probability[j] * (slope[j] - along) }
+      if let mask { drop(tile, mask, row, p) }
+    }
+  }
+
+  /// Products of a tile's rows with the rows of prefix and own keys (or values).
+  @inline(__always)
+  private func scores(
+    _ tile: Tile, _ q: Pointer, _ qStride: Int, keys own: Pointer, _ ownStride: Int, _ front: Pointer?,
+    _ frontStride: Int?, alpha: Float, into p: Pointer
+  ) {
+    if let front, let frontStride {
+      Kernels.matmulSerial(
+        Operand(q, rowStride: qStride), Operand(front, rowStride: frontStride, transposed: true), into: p,
+        rowStride: tile.stride, m: tile.rows.count, n: prefixCount, k: headSize, alpha: alpha, beta: 0)
+    }
+    Kernels.matmulSerial(
+      Operand(q, rowStride: qStride), Operand(own, rowStride: ownStride, transposed: true), into: p + prefixCount,
+      rowStride: tile.stride, m: tile.rows.count, n: tile.keys, k: headSize, alpha: alpha, beta: 0)
+  }
+
+  /// `dv = pᵀ·dy` and `dk = scale · gᵀ·q` for some columns of the scores.
+  @inline(__always)
+  private func addKeyValueGradients(
+    _ tile: Tile, _ own: AttentionRows, _ dy: Pointer, _ p: Pointer, _ g: Pointer, _ keys: Int, _ target: AttentionRows,
+    beta: Float
+  ) {
+    Kernels.matmulSerial(
+      Operand(p, rowStride: tile.stride, transposed: true), Operand(dy, rowStride: width), into: target.v,
+      rowStride: target.stride, m: keys, n: headSize, k: tile.rows.count, beta: beta)
+    Kernels.matmulSerial(
+      Operand(g, rowStride: tile.stride, transposed: true),
+      Operand(own.q + tile.rows.lowerBound * own.stride, rowStride: own.stride), into: target.k,
+      rowStride: target.stride, m: keys, n: headSize, k: tile.rows.count, alpha: options.scale, beta: beta)
+  }
+
+  /// `target = alpha · p·rows + beta · target`, `headSize` columns.
+  @inline(__always)
+  private func multiply(
+    _ p: Pointer, _ pStride: Int, _ rows: Pointer, _ stride: Int, into target: Pointer, _ targetStride: Int, _ m: Int,
+    _ k: Int, alpha: Float = 1, beta: Float
+  ) {
+    Kernels.matmulSerial(
+      Operand(p, rowStride: pStride), Operand(rows, rowStride: stride), into: target, rowStride: targetStride, m: m,
+      n: headSize, k: k, alpha: alpha, beta: beta)
+  }
+
+  @inline(__always)
+  private func drop(_ tile: Tile, _ mask: DropoutMask, _ row: Int, _ scores: Pointer) {
+    let line = scores + (row - tile.rows.lowerBound) * tile.stride
+    let key = mask.rowKey((layout.offsets[tile.sequence] + row) * options.headCount + tile.head)
+    for j in 0..<tile.stride { line[j] *= mask.factor(key, UInt32(truncatingIfNeeded: j)) }
+  }
+
+  /// Keys that no row sees get no gradient.
+  private func clearUnseen(_ sequence: Int, _ target: AttentionRows) {
+    for row in layout.keyCounts[sequence]..<max(layout.length(sequence), layout.keyCounts[sequence]) {
+      (target.k + row * target.stride).update(repeating: 0, count: headSize)
+      (target.v + row * target.stride).update(repeating: 0, count: headSize)
+    }
+  }
+
+  // MARK: - Division of the work
+
+  /// Query rows a tile: as many as keep the tile's scores within about 256 KiB.
+  private func tileRows(_ keys: Int) -> Int { max(16, min(512, 65_536 / max(keys, 1))) }
+
+  private var scratchCount: Int {
+    (0..<layout.count).map { sequence in
+      let keys = prefixCount + max(1, layout.keyCounts[sequence])
+      return min(tileRows(keys), layout.length(sequence)) * keys
+    }.max() ?? 0
+  }
+
+  private func tiles(_ sequence: Int, _ head: Int) -> [Tile] {
+    let length = layout.length(sequence)
+    let rows = tileRows(prefixCount + max(1, layout.keyCounts[sequence]))
+    return stride(from: 0, to: length, by: rows).map { start in
+      let end = min(start + rows, length)
+      let keys = layout.visible(sequence, end - 1)
+      return Tile(sequence: sequence, head: head, rows: start..<end, keys: keys, stride: prefixCount + keys)
+    }
+  }
+
+  /// Walks the items in fixed groups, one scratch buffer a group; `headsApart` keeps a head within one group.
+  private func eachItem(
+    scratch perItem: Int, headsApart: Bool, _ body: (_ sequence: Int, _ head: Int, _ scratch: Pointer) -> Void
+  ) {
+    let heads = options.headCount
+    let items = layout.count * heads
+    let groups = headsApart ? heads : min(items, Runtime.threadCount * 8)
+    spread(groups) { group in
+      let storage = Storage(byteCount: perItem * MemoryLayout<Float>.stride)
+      withExtendedLifetime(storage) {
+        let scratch = storage.base.assumingMemoryBound(to: Float.self)
+        for item in group * items / groups..<(group + 1) * items / groups {
+          if headsApart {
+            body(item % layout.count, item / layout.count, scratch)
+          } else {
+            body(item / heads, item % heads, scratch)
+          }
+        }
+      }
+    }
+  }
+}
