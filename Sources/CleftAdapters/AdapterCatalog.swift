@@ -11,6 +11,8 @@ public enum AdapterCatalog {
     public let name: String
     /// One line for `--help`.
     public let summary: String
+    /// Whether the adapted model starts with the outputs of the plain one.
+    public let isNeutralAtStart: Bool
     /// Settings with the published defaults.
     public let defaultConfig: any AdapterConfig
     /// Reads settings.
@@ -21,7 +23,9 @@ public enum AdapterCatalog {
   public static let all: [Entry] = [
     entry("lora", "low-rank corrections of linear layers (rank 8, alpha 32, dropout 0.1)", LoRAConfig()),
     entry("ia3", "a factor for each attention output and feed-forward input", IA3Config()),
-    entry("prefix", "20 trained keys and values in front of every layer's own", PrefixTuningConfig()),
+    entry(
+      "prefix", "20 trained keys and values in front of every layer's own", PrefixTuningConfig(),
+      isNeutralAtStart: false),
   ]
 
   /// The method of a name.
@@ -31,10 +35,12 @@ public enum AdapterCatalog {
       Problem("--peft", found: "'\(name)'", expected: "one of \(all.map(\.name).joined(separator: ", "))"))
   }
 
-  private static func entry<Config: AdapterConfig>(_ name: String, _ summary: String, _ config: Config)
-    -> Entry
-  {
-    Entry(name: name, summary: summary, defaultConfig: config, decode: { try Config(from: $0) })
+  private static func entry<Config: AdapterConfig>(
+    _ name: String, _ summary: String, _ config: Config, isNeutralAtStart: Bool = true
+  ) -> Entry {
+    Entry(
+      name: name, summary: summary, isNeutralAtStart: isNeutralAtStart, defaultConfig: config,
+      decode: { try Config(from: $0) })
   }
 }
 

@@ -77,7 +77,8 @@ public final class IA3Linear: AdaptedLayer {
     layer.$weight.value = Tensor(
       [rows, columns], weight.indices.map { weight[$0] * scale[alongRows ? $0 / columns : $0 % columns] })
     if let bias = baseLayer.bias {
-      layer.$bias?.value = scalesInput ? bias : withoutGradients { scaleColumns(bias, by: factors.detached) }
+      layer.$bias?.value =
+        scalesInput ? bias.copied() : withoutGradients { scaleColumns(bias, by: factors.detached) }
     }
     return layer
   }

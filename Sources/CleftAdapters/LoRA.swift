@@ -97,7 +97,7 @@ public final class LoRALinear: AdaptedLayer {
         ? matmul(b, a) : linear(transposed(a), b, nil)
       return baseLayer.weight + correction * scale
     }
-    if let bias = baseLayer.bias { layer.$bias?.value = bias }
+    if let bias = baseLayer.bias { layer.$bias?.value = bias.copied() }
     return layer
   }
 }

@@ -20,7 +20,8 @@ public struct PrefixTuningConfig: AdapterConfig, Equatable {
   /// Gives the tower a table of keys and values and freezes the rest.
   public func apply(to root: any Module, defaults: AdapterTargets) throws(AdapterError) -> [String] {
     guard let host = root as? any PrefixHost else {
-      throw .badSetting(Problem("--peft prefix", found: "a tower without room for a prefix", expected: "a text tower"))
+      throw .badSetting(
+        Problem("--peft prefix", found: "a tower without room for a prefix", expected: "a text tower"))
     }
     guard virtualTokenCount > 0 else {
       throw .badSetting(Problem("num_virtual_tokens", found: "\(virtualTokenCount)", expected: "at least 1"))

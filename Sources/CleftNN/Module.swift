@@ -18,6 +18,8 @@ public struct ForwardContext {
   public var isTraining: Bool
   /// Stream of everything random in this pass.
   public var key: RandomKey
+  /// Whether batch norm moves its running statistics; of several ranks only the first one's count.
+  public var movesStatistics = true
   /// Where intermediate results go when somebody wants to see them.
   public var taps: Taps?
 

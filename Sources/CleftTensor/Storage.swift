@@ -8,11 +8,14 @@ public final class Storage: @unchecked Sendable {
   /// Usable bytes.
   public let byteCount: Int
   private let owner: AnyObject?
+  private let block: MemoryPool.Block?
 
   /// Takes a block from the pool; its contents are undefined.
   init(byteCount: Int) {
     self.byteCount = byteCount
-    base = MemoryPool.shared.take(byteCount)
+    let block = MemoryPool.shared.take(byteCount)
+    base = block.base
+    self.block = block
     owner = nil
   }
 
@@ -23,9 +26,10 @@ public final class Storage: @unchecked Sendable {
     self.base = base
     self.byteCount = byteCount
     self.owner = owner
+    block = nil
   }
 
   deinit {
-    if owner == nil { MemoryPool.shared.give(base, byteCount) }
+    if let block { MemoryPool.shared.give(block) }
   }
 }

@@ -25,6 +25,11 @@ public enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &watched, nil)
   }
 
+  /// Lets the signals end the process again.
+  public static func unwatch() {
+    for number in [SIGINT, SIGTERM, SIGUSR1] { signal(number, SIG_DFL) }
+  }
+
   private static func request(_ number: Int32) { requested.store(number, ordering: .relaxed) }
 
   /// The signal that asked to stop, nil for none.

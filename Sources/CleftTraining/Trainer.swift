@@ -104,24 +104,42 @@ public final class Trainer {
     var pace = Pace(firstStep: firstStep)
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let plans = schedule.batches(ofStep: step)
-      var (gradients, metrics) = try gradients(of: plans, step: step, loader, &pace)
-      metrics["grad_norm"] = try norm(gradients, step: step, plans)
+      let buffers = buffers
+      var metrics: [String: Double]
       let rate = config.schedule.rate(at: step)
-      optimizer.step(gradients, learningRate: rate)
-      gradients = Gradients()
+      do {
+        let gradients: Gradients
+        (gradients, metrics) = try self.gradients(of: plans, step: step, loader, &pace)
+        metrics["grad_norm"] = try norm(gradients, step: step, plans)
+        optimizer.step(gradients, learningRate: rate)
+      } catch {
+        // What was reached is not lost with the batch that could not be had.
+        for (cell, value) in buffers { cell.value = value }
+        if step > firstStep { try saveCheckpoint(step) }
+        throw error
+      }
       let done = step + 1
-      try report(done, metrics, rate, pace, log)
-      if done % schedule.stepsPerEpoch == 0 { try validate(step: done, log) }
+      // Numbers that cannot be written must not cost the checkpoint that is due.
+      let reported = Result { try report(done, metrics, rate, pace, log) }
       let isDue = config.checkpointEverySteps > 0 && done % config.checkpointEverySteps == 0
       if isDue || done == config.maxSteps { try saveCheckpoint(done) }
-      if let signal = Signals.stopRequest, done < config.maxSteps {
-        if !isDue { try saveCheckpoint(done) }
-        throw TrainingError.stoppedEarly(
-          Problem(
-            "step \(done)", found: "asked to stop by signal \(signal); a checkpoint is written",
-            hint: "Go on with --resume_ckpt last."))
-      }
+      try reported.get()
+      if done % schedule.stepsPerEpoch == 0 { try validate(step: done, log) }
     }
+  }
+
+  /// Running statistics of the model, which a forward pass moves.
+  private var buffers: [(cell: ParameterCell, value: Tensor)] {
+    task.model.cells().filter { $0.cell.role == .buffer }.map { ($0.cell, $0.cell.value) }
+  }
+
+  /// A request to stop, as an error that says what stands.
+  private func stopIfAsked(_ step: Int) throws(TrainingError) {
+    guard let signal = Signals.stopRequest else { return }
+    throw .stoppedEarly(
+      Problem(
+        "step \(step)", found: "asked to stop by signal \(signal); a checkpoint is written",
+        hint: "Go on with --resume_ckpt last."))
   }
 
   /// Mean gradients and metrics of a step's batches.
@@ -132,12 +150,14 @@ public final class Trainer {
     var metrics: [String: Double] = [:]
     let share = Float(1 / Double(config.accumulation * config.rankCount))
     for (index, plan) in plans.enumerated() {
+      try stopIfAsked(step)
       let before = Date()
-      guard let images = try loader.next() else { break }
+      guard let images = try loader.next() else { preconditionFailure("trainer: no batch for step \(step)") }
       pace.waited += Date().timeIntervalSince(before)
       let key = RandomKey(seed: config.seed).split("dropout", step, index)
-      let result = task.loss(
-        .train, plan.indices, ImagePipeline.tensor(images), ForwardContext(isTraining: true, key: key))
+      var context = ForwardContext(isTraining: true, key: key)
+      context.movesStatistics = index % config.rankCount == 0
+      let result = task.loss(.train, plan.indices, ImagePipeline.tensor(images), context)
       guard result.loss.item.isFinite else {
         throw notFinite("loss \(result.loss.item)", step: step, [plan])
       }
@@ -269,11 +289,13 @@ private final class StepMemory: Sendable {
         batches += schedule.batches(ofStep: step)
         nextStep = step + 1
       }
-      if batches.count > 4096 {
-        batches.removeFirst(2048)
-        dropped += 2048
+      // Readers are at most a few batches apart.
+      let unneeded = batch - 64 - dropped
+      if unneeded > 2048 {
+        batches.removeFirst(unneeded)
+        dropped += unneeded
       }
-      return batch >= dropped ? batches[batch - dropped] : nil
+      return batches[batch - dropped]
     }
   }
 }

@@ -61,6 +61,18 @@ import Testing
     }
   }
 
+  @Test func prefixGradient() {
+    let layout = SequenceLayout(lengths: [3, 5], keyCounts: [2, 5], isCausal: true)
+    for dropout: Float in [0, 0.3] {
+      checkGradients([[layout.rowCount, 12], [3, 8]]) {
+        attention(
+          $0[0], layout,
+          AttentionOptions(headCount: 2, scale: 0.9, dropout: dropout, key: RandomKey(seed: 8)),
+          prefix: AttentionPrefix(table: $0[1], keyColumn: 0, valueColumn: 4))
+      }
+    }
+  }
+
   @Test func longSequencesAreTiled() {
     let layout = SequenceLayout(lengths: [700], isCausal: true)
     let qkv = numbers([700, 6], 6)

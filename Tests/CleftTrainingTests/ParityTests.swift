@@ -7,7 +7,7 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
 
 /// PyTorch's outputs, loss, gradients and weights after three steps.
 @Suite(.tags(.parity)) struct ParityTests {
-  @Test(arguments: [("lora", 102), ("full", 84), ("prompt_ft", 59)])
+  @Test(arguments: [("lora", 102), ("full", 84), ("prompt_ft", 59), ("ia3", 69), ("prefix", 63)])
   func everyTensorIsWithinTheFixturesBounds(_ name: String, _ count: Int) throws {
     let run = try ParityRun(folder: "\(fixtures)/\(name)", tolerance: 1e-4)
     #expect(run.rows.count == count)

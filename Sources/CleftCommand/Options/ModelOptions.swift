@@ -88,7 +88,9 @@ struct ModelOptions: ParsableArguments {
     if softmax_temperature <= 0 || !softmax_temperature.isFinite {
       throw ValidationError("--softmax_temperature is \(softmax_temperature); expected a number above 0.")
     }
-    if ctx_length < 1 { throw ValidationError("--ctx_length is \(ctx_length); expected at least 1.") }
+    if !(1...100_000).contains(ctx_length) {
+      throw ValidationError("--ctx_length is \(ctx_length); expected 1 ... 100000.")
+    }
     if let emb_dim, emb_dim < 1 { throw ValidationError("--emb_dim is \(emb_dim); expected at least 1.") }
     if llm_type != "gpt" { throw ValidationError("--llm_type is '\(llm_type)'; expected gpt.") }
   }

@@ -38,11 +38,14 @@ struct OptimizerOptions: ParsableArguments {
     {
       if !holds { throw ValidationError("--\(name) is \(value); expected \(expected).") }
     }
-    try require(batch_size >= 2, "batch_size", batch_size, "at least 2, since a pair needs negatives")
+    try require(
+      batch_size >= 2 && batch_size <= 1 << 20, "batch_size", batch_size,
+      "2 ... 1048576; a pair needs negatives")
     try require(max_steps >= 1, "max_steps", max_steps, "at least 1")
     try require(warm_up >= 0, "warm_up", warm_up, "0 or more")
     try require(
-      accumulate_grad_batches >= 1, "accumulate_grad_batches", accumulate_grad_batches, "at least 1")
+      accumulate_grad_batches >= 1 && accumulate_grad_batches <= 1 << 20, "accumulate_grad_batches",
+      accumulate_grad_batches, "at least 1")
     try require(
       learning_rate.isFinite && learning_rate >= 0, "learning_rate", learning_rate, "a finite number from 0")
     try require(min_lr.isFinite && min_lr >= 0, "min_lr", min_lr, "a finite number from 0")

@@ -54,7 +54,9 @@ struct RunOptions: ParsableArguments {
   var print_config = false
 
   mutating func validate() throws {
-    if devices < 1 { throw ValidationError("--devices is \(devices); expected at least 1.") }
+    if !(1...65_536).contains(devices) {
+      throw ValidationError("--devices is \(devices); expected 1 ... 65536.")
+    }
     if let threads, threads < 1 { throw ValidationError("--threads is \(threads); expected at least 1.") }
     if keep_checkpoints < 1 {
       throw ValidationError("--keep_checkpoints is \(keep_checkpoints); expected at least 1.")

@@ -63,7 +63,12 @@ struct TowerFiles {
     guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
     let path = textFolder + "/config.json"
     let data = try FileSystem.read(path)
-    guard let text = try? JSONDecoder().decode(GPTConfig.self, from: data) else {
+    let text: GPTConfig
+    do {
+      text = try JSONDecoder().decode(GPTConfig.self, from: data)
+    } catch let DecodingError.dataCorrupted(context) {
+      throw TrainingError.badData(Problem(path, found: context.debugDescription))
+    } catch {
       throw TrainingError.badData(
         Problem(path, found: "no GPT-2 configuration", expected: "Hugging Face's config.json"))
     }
@@ -135,6 +140,9 @@ extension VisionTransformerConfig {
       guard let entry = file.entries[key] else {
         throw TrainingError.badData(
           Problem("\(file.path): \(key)", found: "missing", expected: "a DINOv2 image tower"))
+      }
+      guard entry.shape.rank > 0, entry.shape.count > 0 else {
+        throw TrainingError.badData(Problem("\(file.path): \(key)", found: "an empty shape"))
       }
       return entry.shape
     }

@@ -84,22 +84,39 @@ struct TrainRun {
       task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder))
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
-    let folder =
-      try resumed.map { runFolder(of: $0) }
-      ?? RunFolder.make(options.run.log_dir, name: options.run.experiment_name)
+    let run = try RunFolder(resuming: resumed, logs: options.run.log_dir, name: options.run.experiment_name)
+    defer { withExtendedLifetime(run) {} }
+    let folder = run.path
     let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
     options.announce(log, loaded.description)
     if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
     log.say(summary(loaded.encoder, training, validation))
+    warn(task, state, log, folder)
     Signals.watch()
     try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
       Checkpoint.Contents(
         model: loaded.encoder, description: loaded.description, optimizer: optimizer,
         tokenizerJSON: loaded.tokenizerJSON, state: RunState(step: step, settings: settings))
     }
+    Signals.unwatch()
     try testFinalWeights(loaded, log)
     log.summarizeWarnings()
+  }
+
+  /// What a user should know before the numbers come.
+  private func warn(_ task: ContrastiveTask, _ state: RunState?, _ log: RunLog, _ folder: String) {
+    if task.cutCaptionCount > 0 {
+      log.warn("\(task.cutCaptionCount) training captions are longer than the model's columns and are cut.")
+    }
+    guard let state else { return }
+    if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
+      log.warn(
+        "resumed with \(Runtime.threadCount) threads instead of \(threads): equal to rounding, not to the bit."
+      )
+    }
+    let later = RetentionPolicy.setAside(after: state.step, in: "\(folder)/checkpoints")
+    if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
   }
 
   private func fit(
@@ -189,6 +206,7 @@ struct TrainRun {
     ]
     var settings = Dictionary(
       uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
+    settings["threads in use"] = "\(Runtime.threadCount)"
     settings["training samples"] = Checksum.of(
       training.samples.map { "\($0.imagePath.dropFirst(options.data.folder.count)) \($0.caption ?? "")" }
         .joined(
@@ -197,7 +215,8 @@ struct TrainRun {
   }
 
   private func requireSame(_ new: [String: String], _ old: [String: String], _ path: String) throws {
-    for name in Set(new.keys).union(old.keys).sorted() where new[name] != old[name] {
+    for name in Set(new.keys).union(old.keys).sorted()
+    where new[name] != old[name] && name != "threads in use" {
       throw TrainingError.badConfiguration(
         Problem(
           "--resume_ckpt \(path)", found: "\(name) \(new[name] ?? "not set")",
@@ -210,19 +229,14 @@ struct TrainRun {
   private func resumeFolder(_ path: String) throws(TrainingError) -> String {
     guard path == "last" else { return try Checkpoint.locate(path) }
     let runs = "\(options.run.log_dir)/CLEFT"
-    let name = "_" + options.run.experiment_name
-    guard let newest = FileSystem.list(runs).last(where: { $0.hasSuffix(name) }) else {
+    let isNewest = { RunFolder.isNamed($0, options.run.experiment_name) }
+    guard let newest = FileSystem.list(runs).last(where: isNewest) else {
       throw .missing(
         Problem(
           "--resume_ckpt last", found: "no run named '\(options.run.experiment_name)' below \(runs)",
           hint: "Give --experiment_name or the run's folder."))
     }
     return try Checkpoint.locate("\(runs)/\(newest)")
-  }
-
-  /// `RUN/checkpoints/step-…` belongs to `RUN`.
-  private func runFolder(of checkpoint: String) -> String {
-    ((checkpoint as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
   }
 
   private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset)
@@ -237,24 +251,5 @@ struct TrainRun {
     return
       "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
       + "validation samples: \(validation.samples.count); threads: \(Runtime.threadCount)"
-  }
-}
-
-/// The folder of one run.
-enum RunFolder {
-  /// Makes `<logs>/CLEFT/<stamp>_<name>`; an existing folder is never used again.
-  static func make(_ logs: String, name: String) throws -> String {
-    let format = DateFormatter()
-    format.locale = Locale(identifier: "en_US_POSIX")
-    format.dateFormat = "yyyy_MM_dd_HH_mm_ss"
-    let base = "\(logs)/CLEFT/\(format.string(from: Date()))_\(name)"
-    var folder = base
-    var number = 2
-    while FileSystem.exists(folder) {
-      folder = "\(base)_\(number)"
-      number += 1
-    }
-    try FileSystem.makeFolder(folder)
-    return folder
   }
 }

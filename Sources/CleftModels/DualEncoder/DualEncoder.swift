@@ -90,7 +90,8 @@ public final class DualEncoder: Module {
     TextBatch(
       captions: captions, length: config.captionLength, endOfTextID: config.text.endOfTextID,
       pooledToken: config.pooledToken, virtualCount: text.model.virtualTokens?.weight.shape[0] ?? 0,
-      firstPosition: text.model.prefixTable?.weight.shape[0] ?? 0, deduplicates: deduplicates, keepsPadding: keepsPadding)
+      firstPosition: text.model.prefixTable?.weight.shape[0] ?? 0, deduplicates: deduplicates,
+      keepsPadding: keepsPadding)
   }
 }
 

@@ -44,7 +44,11 @@ public struct DualEncoderConfig: Codable, Sendable, Equatable {
       ("n_embd", text.hiddenSize), ("n_layer", text.depth), ("n_head", text.headCount),
       ("embedding size", embeddingSize), ("caption length", captionLength),
     ]
-    for (name, size) in sizes where size < 1 { return "\(name) \(size); expected at least 1" }
+    for (name, size) in sizes where size < 1 || size > 1 << 24 {
+      return "\(name) \(size); expected 1 ... 2^24"
+    }
+    if !(text.dropout >= 0 && text.dropout < 1) { return "dropout \(text.dropout); expected 0 ..< 1" }
+    if !(0...(1 << 24)).contains(virtualTokenCount) { return "\(virtualTokenCount) virtual tokens" }
     if vision.registerCount < 0 { return "\(vision.registerCount) registers; expected 0 or more" }
     for (name, width, heads) in [
       ("image", vision.hiddenSize, vision.headCount), ("text", text.hiddenSize, text.headCount),

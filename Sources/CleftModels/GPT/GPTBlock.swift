@@ -27,7 +27,8 @@ public final class GPTAttention: Module {
     var options = options
     options.dropout = context.isTraining ? options.dropout : 0
     options.key = context.key.split("attention")
-    return output(attention(qkv(x, context.split("c_attn")), layout, options, prefix: prefix), context.split("c_proj"))
+    return output(
+      attention(qkv(x, context.split("c_attn")), layout, options, prefix: prefix), context.split("c_proj"))
   }
 }
 

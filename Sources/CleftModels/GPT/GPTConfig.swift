@@ -54,8 +54,29 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     self.initializerRange = initializerRange
   }
 
+  /// Fields that this tower reads but cannot vary.
+  private enum FixedKeys: String, CodingKey {
+    case activation = "activation_function"
+    case attentionDropout = "attn_pdrop"
+    case embeddingDropout = "embd_pdrop"
+    case scalesAttention = "scale_attn_weights"
+  }
+
   /// Reads a configuration; what older `config.json` files leave out gets GPT-2's default.
+  ///
+  /// - Throws: `DecodingError` for a missing size, and for a setting that would silently be computed otherwise.
   public init(from decoder: any Decoder) throws {
+    let fixed = try decoder.container(keyedBy: FixedKeys.self)
+    func refuse(_ key: FixedKeys, _ text: String) -> DecodingError {
+      .dataCorruptedError(forKey: key, in: fixed, debugDescription: text)
+    }
+    let activation = try fixed.decodeIfPresent(String.self, forKey: .activation) ?? "gelu_new"
+    if !["gelu_new", "gelu_pytorch_tanh"].contains(activation) {
+      throw refuse(.activation, "activation_function '\(activation)'; expected gelu_new")
+    }
+    if try fixed.decodeIfPresent(Bool.self, forKey: .scalesAttention) == false {
+      throw refuse(.scalesAttention, "scale_attn_weights false; expected true")
+    }
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let vocabulary = try values.decode(Int.self, forKey: .vocabularySize)
     self.init(
@@ -69,5 +90,11 @@ public struct GPTConfig: Codable, Sendable, Equatable {
       endOfTextID: try values.decodeIfPresent(Int.self, forKey: .endOfTextID),
       dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1,
       initializerRange: try values.decodeIfPresent(Float.self, forKey: .initializerRange) ?? 0.02)
+    for key in [FixedKeys.attentionDropout, .embeddingDropout] {
+      let other = try fixed.decodeIfPresent(Float.self, forKey: key) ?? dropout
+      if other != dropout {
+        throw refuse(key, "\(key.rawValue) \(other); expected \(dropout) as resid_pdrop")
+      }
+    }
   }
 }

@@ -59,10 +59,13 @@ public final class GPTEncoder: VirtualTokenHost, PrefixHost {
       batch.rows, tokens: transformer.tokens.weight, positions: transformer.positions.weight,
       virtual: virtualTokens?.weight)
     x = context.dropout(x, config.dropout, "embedding")
+    // A frozen tower keeps nothing for backward, so there is nothing to compute again.
+    let recomputes =
+      recomputesBlocks && (x.isTracked || parameters.contains { $0.cell.isTrainable })
     for (index, block) in transformer.blocks.enumerated() {
       let inner = context.split("block", index)
       let run: (Tensor) -> Tensor = { [self] in block($0, batch.layout, prefix(ofBlock: index), inner) }
-      x = recomputesBlocks ? recompute(x, run) : run(x)
+      x = recomputes ? recompute(x, run) : run(x)
       context.taps?.record("text_block\(index)_out", x)
     }
     if let taps = context.taps { taps.record("text_hidden", transformer.norm(x, context)) }
@@ -72,7 +75,8 @@ public final class GPTEncoder: VirtualTokenHost, PrefixHost {
   private func prefix(ofBlock index: Int) -> AttentionPrefix? {
     prefixTable.map {
       AttentionPrefix(
-        table: $0.weight, keyColumn: 2 * index * config.hiddenSize, valueColumn: (2 * index + 1) * config.hiddenSize)
+        table: $0.weight, keyColumn: 2 * index * config.hiddenSize,
+        valueColumn: (2 * index + 1) * config.hiddenSize)
     }
   }
 }

@@ -68,7 +68,9 @@ public struct TextBatch: Sendable {
         } else {
           let column = position - virtualCount
           rows.append(
-            EmbeddingRow(index: column < tokens.count ? tokens[column] : endOfTextID, position: firstPosition + position))
+            EmbeddingRow(
+              index: column < tokens.count ? tokens[column] : endOfTextID, position: firstPosition + position)
+          )
         }
       }
       lengths.append(count)

@@ -33,6 +33,7 @@ public final class BatchNorm: UnaryLayer {
         x, mean: runningMean, variance: runningVariance, weight: weight, bias: bias, epsilon: 1e-5)
     }
     let (output, statistics) = batchNorm(x, weight: weight, bias: bias, epsilon: 1e-5)
+    guard context.movesStatistics else { return output }
     withoutGradients {
       runningMean = runningMean * (1 - momentum) + statistics.mean * momentum
       runningVariance = runningVariance * (1 - momentum) + statistics.variance * momentum

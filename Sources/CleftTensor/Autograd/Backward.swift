@@ -51,6 +51,8 @@ final class BackwardPass {
     for node in newestFirst(root) {
       guard let gradient = pending.removeValue(forKey: node.id) else { continue }
       guard let backward = node.backward else {
+        precondition(
+          node.isLeaf, "gradients: an operation of this loss has been used by another gradients() already")
         accumulate(leaf: node.id, gradient)
         continue
       }

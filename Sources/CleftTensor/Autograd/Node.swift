@@ -4,6 +4,8 @@ import Synchronization
 public final class Node {
   /// Grows with time, so that descending order is an order of backward.
   let id: UInt64
+  /// Whether this is a parameter, not an operation.
+  let isLeaf: Bool
   /// Producers of the inputs, nil where an input is constant.
   let inputs: [Node?]
   /// Turns the gradient of the output into those of the inputs; dropped, with all it saved, once it has run.
@@ -15,6 +17,7 @@ public final class Node {
     id = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
     self.inputs = inputs
     self.backward = backward
+    isLeaf = backward == nil
   }
 
   /// A leaf: the place of one parameter in the tape.

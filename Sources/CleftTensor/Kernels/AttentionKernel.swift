@@ -35,7 +35,8 @@ struct AttentionKernel {
         if let mask { for row in tile.rows { drop(tile, mask, row, p) } }
         let target = out + (first + tile.rows.lowerBound) * width + column
         if let front {
-          multiply(p, tile.stride, front.v, front.stride, into: target, width, tile.rows.count, prefixCount, beta: 0)
+          multiply(
+            p, tile.stride, front.v, front.stride, into: target, width, tile.rows.count, prefixCount, beta: 0)
         }
         multiply(
           p + prefixCount, tile.stride, own.v, own.stride, into: target, width, tile.rows.count, tile.keys,
@@ -46,7 +47,8 @@ struct AttentionKernel {
 
   /// Gradients of queries, keys and values into `d`; those of the prefix are added to `dPrefix`.
   func backward(
-    _ rows: AttentionRows, _ prefix: AttentionRows?, dOut: Pointer, _ d: AttentionRows, _ dPrefix: AttentionRows?
+    _ rows: AttentionRows, _ prefix: AttentionRows?, dOut: Pointer, _ d: AttentionRows,
+    _ dPrefix: AttentionRows?
   ) {
     let mask = mask
     let half = scratchCount
@@ -66,7 +68,8 @@ struct AttentionKernel {
         let g = p + half
         probabilities(tile, own, front, into: p)
         slopes(tile, own, front, dy, p, g, mask)
-        addKeyValueGradients(tile, own, dy, p + prefixCount, g + prefixCount, tile.keys, target, beta: isFirst ? 0 : 1)
+        addKeyValueGradients(
+          tile, own, dy, p + prefixCount, g + prefixCount, tile.keys, target, beta: isFirst ? 0 : 1)
         if let frontTarget { addKeyValueGradients(tile, own, dy, p, g, prefixCount, frontTarget, beta: 1) }
         let dq = target.q + tile.rows.lowerBound * target.stride
         if let front {
@@ -75,7 +78,8 @@ struct AttentionKernel {
             alpha: options.scale, beta: 0)
         }
         multiply(
-          g + prefixCount, tile.stride, own.k, own.stride, into: dq, target.stride, tile.rows.count, tile.keys,
+          g + prefixCount, tile.stride, own.k, own.stride, into: dq, target.stride, tile.rows.count,
+          tile.keys,
           alpha: options.scale, beta: front == nil ? 0 : 1)
         isFirst = false
       }
@@ -88,7 +92,8 @@ struct AttentionKernel {
   @inline(__always)
   private func probabilities(_ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, into p: Pointer) {
     let q = own.q + tile.rows.lowerBound * own.stride
-    scores(tile, q, own.stride, keys: own.k, own.stride, front?.k, front?.stride, alpha: options.scale, into: p)
+    scores(
+      tile, q, own.stride, keys: own.k, own.stride, front?.k, front?.stride, alpha: options.scale, into: p)
     for row in tile.rows {
       let line = p + (row - tile.rows.lowerBound) * tile.stride
       let seen = prefixCount + layout.visible(tile.sequence, row)
@@ -126,14 +131,16 @@ struct AttentionKernel {
         rowStride: tile.stride, m: tile.rows.count, n: prefixCount, k: headSize, alpha: alpha, beta: 0)
     }
     Kernels.matmulSerial(
-      Operand(q, rowStride: qStride), Operand(own, rowStride: ownStride, transposed: true), into: p + prefixCount,
+      Operand(q, rowStride: qStride), Operand(own, rowStride: ownStride, transposed: true),
+      into: p + prefixCount,
       rowStride: tile.stride, m: tile.rows.count, n: tile.keys, k: headSize, alpha: alpha, beta: 0)
   }
 
   /// `dv = pᵀ·dy` and `dk = scale · gᵀ·q` for some columns of the scores.
   @inline(__always)
   private func addKeyValueGradients(
-    _ tile: Tile, _ own: AttentionRows, _ dy: Pointer, _ p: Pointer, _ g: Pointer, _ keys: Int, _ target: AttentionRows,
+    _ tile: Tile, _ own: AttentionRows, _ dy: Pointer, _ p: Pointer, _ g: Pointer, _ keys: Int,
+    _ target: AttentionRows,
     beta: Float
   ) {
     Kernels.matmulSerial(
@@ -148,11 +155,13 @@ struct AttentionKernel {
   /// `target = alpha · p·rows + beta · target`, `headSize` columns.
   @inline(__always)
   private func multiply(
-    _ p: Pointer, _ pStride: Int, _ rows: Pointer, _ stride: Int, into target: Pointer, _ targetStride: Int, _ m: Int,
+    _ p: Pointer, _ pStride: Int, _ rows: Pointer, _ stride: Int, into target: Pointer, _ targetStride: Int,
+    _ m: Int,
     _ k: Int, alpha: Float = 1, beta: Float
   ) {
     Kernels.matmulSerial(
-      Operand(p, rowStride: pStride), Operand(rows, rowStride: stride), into: target, rowStride: targetStride, m: m,
+      Operand(p, rowStride: pStride), Operand(rows, rowStride: stride), into: target, rowStride: targetStride,
+      m: m,
       n: headSize, k: k, alpha: alpha, beta: beta)
   }
 

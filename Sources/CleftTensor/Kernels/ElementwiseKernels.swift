@@ -97,12 +97,12 @@ extension Kernels {
     }
   }
 
-  /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in fixed blocks, so that one
-  /// thread count gives one answer.
+  /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in blocks of a fixed size,
+  /// so that every thread count gives the same bits.
   static func columnSums(
     _ a: Pointer, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int
   ) {
-    let parts = min(Runtime.threadCount, max(1, rows * width / grain))
+    let parts = blockCount(rows)
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * width)
     defer { partial.deallocate() }
     partial.update(repeating: 0, count: parts * width)
@@ -125,17 +125,18 @@ extension Kernels {
     }
   }
 
-  /// Sum of squares, in Double over blocks of 4,096.
-  static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    var total = 0.0
-    var start = 0
-    while start < count {
-      let length = min(4_096, count - start)
-      total += Double(dot(x + start, x + start, count: length))
-      start += length
+  /// Blocks of at most 1,024 rows that sums over rows are cut into.
+  static func blockCount(_ rows: Int) -> Int { max(1, (rows + 1_023) / 1_024) }
+
+  /// `Σ a·b`, in Double over blocks of 4,096.
+  static func longDot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
+    stride(from: 0, to: count, by: 4_096).reduce(0) {
+      $0 + Double(dot(a + $1, b + $1, count: min(4_096, count - $1)))
     }
-    return total
   }
+
+  /// Sum of squares, in Double over blocks of 4,096.
+  static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double { longDot(x, x, count: count) }
 
   /// `Σ a·b` in sixteen lanes.
   @inline(__always)

@@ -66,7 +66,7 @@ extension Kernels {
     _ x: Pointer, statistics: Pointer, _ gradient: Pointer, weight: Pointer, bias: Pointer, rows: Int,
     width: Int
   ) {
-    let parts = min(Runtime.threadCount, max(1, rows * width / (1 << 15)))
+    let parts = blockCount(rows)
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * 2 * width)
     defer { partial.deallocate() }
     partial.update(repeating: 0, count: parts * 2 * width)

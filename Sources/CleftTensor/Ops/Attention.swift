@@ -112,7 +112,8 @@ struct AttentionRows {
   }
 
   private init(
-    q: UnsafeMutablePointer<Float>, k: UnsafeMutablePointer<Float>, v: UnsafeMutablePointer<Float>, stride: Int
+    q: UnsafeMutablePointer<Float>, k: UnsafeMutablePointer<Float>, v: UnsafeMutablePointer<Float>,
+    stride: Int
   ) {
     (self.q, self.k, self.v) = (q, k, v)
     self.stride = stride

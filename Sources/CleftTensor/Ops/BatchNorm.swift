@@ -107,6 +107,9 @@ public func relu(_ x: Tensor) -> Tensor {
 private func applyAffine(_ y: Tensor, _ weight: Tensor?, _ bias: Tensor?) {
   let (rows, width) = (y.shape.rows, y.shape.last)
   guard let weight, let bias else { return }
+  precondition(
+    weight.count == width && bias.count == width,
+    "batchNorm: [\(y.shape)], [\(weight.shape)], [\(bias.shape)]")
   with(y, weight, bias) { y, w, b in
     for r in 0..<rows { for c in 0..<width { y[r * width + c] = y[r * width + c] * w[c] + b[c] } }
   }

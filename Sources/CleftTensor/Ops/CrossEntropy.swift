@@ -90,7 +90,7 @@ public func contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor) -
       }
     }
     if sink.wants(2) {
-      let along = with(slope, cosines) { Double(Kernels.dot($0, $1, count: batch * batch)) }
+      let along = with(slope, cosines) { Kernels.longDot($0, $1, count: batch * batch) }
       sink.add(2, Tensor([], [Float(along) * factor]))
     }
   }

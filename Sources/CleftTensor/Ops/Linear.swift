@@ -18,6 +18,7 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: Weigh
     weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis],
     "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
   let (rows, width, out) = (x.shape.rows, x.shape.last, weight.shape[outAxis])
+  precondition(bias.map { $0.count == out } ?? true, "linear: bias [\(bias?.shape ?? [])] for \(out) outputs")
   let result = Tensor(uninitialized: x.shape.replacingLast(out))
   let stride = weight.shape[1]
   with(x, weight, result) { x, w, y in

@@ -2,7 +2,7 @@
 ///
 /// Sequence `s` is rows `offsets[s] ..< offsets[s + 1]`. Row `t` of it sees keys `0 ..< visible(t)` of the same
 /// sequence: all of the first `keyCounts[s]`, and under `isCausal` none after `t`. A row that would see nothing sees
-/// itself. No padding is stored or computed.
+/// the first. No padding is stored or computed.
 public struct SequenceLayout: Sendable, Equatable {
   /// First row of each sequence, and the number of rows at the end.
   public let offsets: [Int]

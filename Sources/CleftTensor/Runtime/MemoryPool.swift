@@ -21,26 +21,41 @@ final class MemoryPool: Sendable {
   /// Blocks taken from the system so far, and their bytes.
   var systemUse: (allocations: Int, bytes: Int) { state.withLock { ($0.systemAllocations, $0.systemBytes) } }
 
-  func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  /// A block and its size, which `give` wants back.
+  struct Block {
+    let base: UnsafeMutableRawPointer
+    let size: Int
+  }
+
+  /// A block of at least `byteCount` bytes: a freed one of its class or of the next four, or a fresh one.
+  ///
+  /// Looking further than its own class keeps batches of varying length from asking the system again and again.
+  func take(_ byteCount: Int) -> Block {
     let size = Self.classSize(byteCount)
-    let reused = state.withLock { state -> UInt? in
-      if let address = state.free[size]?.popLast() { return address }
+    let reused = state.withLock { state -> (address: UInt, size: Int)? in
+      var candidate = size
+      for _ in 0..<5 {
+        if let address = state.free[candidate]?.popLast() { return (address, candidate) }
+        candidate = Self.classSize(candidate + 1)
+      }
       state.systemAllocations += 1
       state.systemBytes += size
       return nil
     }
-    if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) { return pointer }
+    if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused.address) {
+      return Block(base: pointer, size: reused.size)
+    }
     let large = size >= Self.largeBlock
     var pointer: UnsafeMutableRawPointer?
     let failure = posix_memalign(&pointer, large ? Self.hugePage : 64, size)
     guard failure == 0, let pointer else { outOfMemory(size) }
     if large { madvise(pointer, size, MADV_HUGEPAGE) }
-    return pointer
+    return Block(base: pointer, size: size)
   }
 
-  func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
-    let address = UInt(bitPattern: pointer)
-    state.withLock { $0.free[Self.classSize(byteCount), default: []].append(address) }
+  func give(_ block: Block) {
+    let address = UInt(bitPattern: block.base)
+    state.withLock { $0.free[block.size, default: []].append(address) }
   }
 
   /// The smallest class that holds `byteCount` bytes.

@@ -90,11 +90,16 @@ public enum Checkpoint {
       throw error
     }
     FileSystem.synchronizeFolder(partial)
-    try? FileManager.default.removeItem(atPath: final)
+    // A checkpoint of the same step keeps its files until the new one has its name.
+    let old = final + ".old.partial"
+    if FileSystem.exists(final) { rename(final, old) }
     guard rename(partial, final) == 0 else {
-      throw FormatError.system(
-        Problem(final, found: "cannot be renamed (\(String(cString: strerror(errno))))"))
+      let reason = String(cString: strerror(errno))
+      rename(old, final)
+      try? FileManager.default.removeItem(atPath: partial)
+      throw FormatError.system(Problem(final, found: "cannot be renamed (\(reason))"))
     }
+    try? FileManager.default.removeItem(atPath: old)
     FileSystem.synchronizeFolder(folder)
     return final
   }

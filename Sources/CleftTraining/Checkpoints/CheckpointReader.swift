@@ -23,7 +23,7 @@ extension Checkpoint {
   /// Names of the whole checkpoints in a folder, oldest first.
   public static func steps(in folder: String) -> [String] {
     FileSystem.list(folder).filter {
-      $0.hasPrefix("step-") && FileSystem.exists("\(folder)/\($0)/state.json")
+      $0.wholeMatch(of: /step-\d+/) != nil && FileSystem.exists("\(folder)/\($0)/state.json")
     }
   }
 
@@ -45,9 +45,11 @@ extension Checkpoint {
   }
 
   /// Fills a model with a checkpoint's weights, all of them.
+  ///
+  /// The values are views of a private mapping of the file: only what training changes is copied.
   public static func load(_ folder: String, into model: any Module) throws {
     let file = try SafeTensorsFile(folder + "/model.safetensors")
-    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.tensor($0).copied() }
+    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.tensor($0) }
   }
 
   /// The tokenizer stored with a checkpoint, and its text.

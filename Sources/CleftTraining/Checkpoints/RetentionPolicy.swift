@@ -18,6 +18,16 @@ public struct RetentionPolicy: Sendable, Equatable {
     for name in FileSystem.list(folder) where name.hasSuffix(".partial") { remove("\(folder)/\(name)") }
   }
 
+  /// Gives checkpoints of later steps than the one resumed from another name: they stay, but count no more.
+  ///
+  /// - Returns: how many there were.
+  public static func setAside(after step: Int, in folder: String) -> Int {
+    let limit = Checkpoint.folderName(step: step)
+    let later = Checkpoint.steps(in: folder).filter { $0 > limit }
+    for name in later { rename("\(folder)/\(name)", "\(folder)/set-aside-\(name)") }
+    return later.count
+  }
+
   /// A folder loses its name before its files, so that half of one is never taken for a checkpoint.
   private func remove(_ path: String) {
     let going = path.hasSuffix(".partial") ? path : path + ".partial"

@@ -1,5 +1,6 @@
 import CleftFormats
 import Foundation
+import Glibc
 
 /// Where a run says what it does: one progress line on a terminal, whole lines elsewhere, and `metrics.jsonl`.
 public final class RunLog {
@@ -71,7 +72,10 @@ public final class RunLog {
     hasOpenLine = false
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  /// A terminal that has gone away must not end a run, so failures are passed over.
+  private func write(_ text: String) {
+    text.utf8.withContiguousStorageIfAvailable { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+  }
 }
 
 /// Resident memory of this process in bytes.

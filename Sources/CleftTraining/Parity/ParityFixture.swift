@@ -51,7 +51,8 @@ struct ParityFixture {
     /// Settings of the adapter; nil takes the published ones.
     var adapterConfig: (any AdapterConfig)? {
       if let lora {
-        return LoRAConfig(rank: lora.r, alpha: lora.alpha, dropout: lora.dropout, targetModules: [lora.target])
+        return LoRAConfig(
+          rank: lora.r, alpha: lora.alpha, dropout: lora.dropout, targetModules: [lora.target])
       }
       if let ia3 {
         return IA3Config(

@@ -26,10 +26,23 @@ public final class ContrastiveTask: TrainingTask {
     self.encoder = encoder
     trainingSamples = training.samples
     validationSamples = validation?.samples ?? []
+    // Few captions differ; each is tokenized once.
+    var known: [String: [Int]] = [:]
     func ids(_ samples: [Sample]) -> [[Int]] {
-      samples.map { description.tokens($0.caption ?? "", tokenizer) }
+      samples.map { sample in
+        let caption = sample.caption ?? ""
+        if let ids = known[caption] { return ids }
+        let ids = description.tokens(caption, tokenizer)
+        known[caption] = ids
+        return ids
+      }
     }
     tokens = [.train: ids(trainingSamples), .valid: ids(validationSamples)]
+  }
+
+  /// Training captions longer than the model's columns; their ends are cut off.
+  public var cutCaptionCount: Int {
+    (tokens[.train] ?? []).count { $0.count > encoder.config.captionLength }
   }
 
   /// The model trained.
