@@ -14,6 +14,28 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
     for row in run.rows { #expect(row.passes, "\(row.name): \(row.relativeError), allowed \(row.allowed)") }
   }
 
+  /// The same weights out of a Lightning checkpoint, under the names of PEFT from 0.7 on.
+  @Test func aLightningCheckpointGivesTheSameNumbers() throws {
+    let run = try ParityRun(
+      folder: "\(fixtures)/lora", tolerance: 1e-4, weights: "\(fixtures)/ckpt/tiny.ckpt")
+    #expect(run.passes)
+  }
+
+  /// The same weights in bfloat16, under the names of PEFT 0.6: PyTorch's own loss of the widened weights.
+  @Test func aHalfPrecisionCheckpointIsWidened() throws {
+    let run = try ParityRun(
+      folder: "\(fixtures)/lora", tolerance: 1e-4, weights: "\(fixtures)/ckpt/tiny_bf16_peft06.ckpt")
+    let expected = try JSONDecoder().decode(
+      [String: CheckpointGolden].self,
+      from: Data(contentsOf: URL(fileURLWithPath: "\(fixtures)/ckpt/expected.json")))
+    let golden = try #require(expected["tiny_bf16_peft06.ckpt"]?.loss)
+    let plain = try #require(expected["tiny.ckpt"]?.loss)
+    let row = try #require(run.rows.first { $0.name == "loss" })
+    #expect(abs(row.relativeError - abs(golden - plain) / plain) < 1e-5)
+  }
+
+  private struct CheckpointGolden: Decodable { var loss: Double }
+
   @Test func aTighterBoundFails() throws {
     #expect(try !ParityRun(folder: "\(fixtures)/lora", tolerance: 1e-12).passes)
   }

@@ -16,6 +16,8 @@ struct ParityCommand: ParsableCommand {
   @Argument(help: "Fixture folders.") var folders: [String]
   @Option(help: "Largest relative error; a fixture's own bound holds where it is smaller.") var tolerance =
     1e-4
+  @Option(help: "Weights of the same model in another file: safetensors or a PyTorch checkpoint.")
+  var weights: String?
   @Flag(help: "Print results as one JSON object.") var json = false
 
   mutating func validate() throws {
@@ -27,7 +29,7 @@ struct ParityCommand: ParsableCommand {
   func run() throws {
     var results: [String: [ParityRun.Row]] = [:]
     for folder in folders {
-      let rows = try ParityRun(folder: folder, tolerance: tolerance).rows
+      let rows = try ParityRun(folder: folder, tolerance: tolerance, weights: weights).rows
       results[folder] = rows
       if json { continue }
       for row in rows {

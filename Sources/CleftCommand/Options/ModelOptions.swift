@@ -11,14 +11,14 @@ struct ModelOptions: ParsableArguments {
       """)
   var model: String?
 
-  @Option(help: "Image tower: a published name, or a safetensors file or folder of DINOv2 weights.")
+  @Option(help: "Image tower: a published name, or a file of DINOv2 weights (safetensors or PyTorch's .pth).")
   var img_encoder = "dinov2_vitb14_reg"
 
   @Option(help: "Heads of an --img_encoder file whose width is none of DINOv2's.")
   var img_heads: Int?
 
   @Option(
-    help: "Text tower for --llm_type gpt: a published name or a Hugging Face folder with safetensors weights."
+    help: "Text tower for --llm_type gpt: a published name or a Hugging Face folder with its weights."
   )
   var text_model = "stanford-crfm/BioMedLM"
 

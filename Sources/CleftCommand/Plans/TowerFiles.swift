@@ -9,7 +9,7 @@ import Foundation
 /// Where the values of a new model come from: nowhere (`--model`), or weight files of the two towers.
 struct TowerFiles {
   let options: ModelOptions
-  private let image: SafeTensorsFile?
+  private let image: (any WeightsFile)?
   private let textFolder: String?
 
   /// Finds the files that the options name.
@@ -24,29 +24,27 @@ struct TowerFiles {
     let imagePath = try Self.find(
       "--img_encoder", options.img_encoder, fetch: ModelCatalog.imageTowers[options.img_encoder]?.fetchCommand
     )
-    let file = FileSystem.isFolder(imagePath) ? imagePath + "/model.safetensors" : imagePath
-    image = try SafeTensorsFile(file)
+    image = try WeightsFiles.open(Self.weights(in: imagePath))
     textFolder = try Self.find(
       "--text_model", options.text_model, fetch: ModelCatalog.textTowers[options.text_model]?.fetchCommand)
   }
 
   private static func find(_ option: String, _ name: String, fetch: String?) throws -> String {
-    let archive = [".pth", ".pt", ".bin", ".ckpt"].contains { name.hasSuffix($0) }
-    if archive {
-      throw TrainingError.badData(
-        Problem(
-          "\(option) \(name)", found: "a PyTorch archive", expected: "safetensors",
-          hint: "Convert it: python -c \"import sys, torch; from safetensors.torch import save_file; "
-            + "save_file(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])\" IN OUT.safetensors"))
-    }
     if FileSystem.exists(name) { return name }
     let hint = fetch.map {
       "Fetch it with: \($0) — then pass its path; or start from random values with --model tiny."
     }
     throw TrainingError.missing(
       Problem(
-        "\(option) \(name)", found: "no such file or folder", expected: "weights as safetensors",
+        "\(option) \(name)", found: "no such file or folder", expected: "a weights file or a folder with one",
         hint: hint ?? "Check the path, or start from random values with --model tiny."))
+  }
+
+  /// The weights file that a path means: itself, or the usual name in a folder.
+  private static func weights(in path: String) -> String {
+    if !FileSystem.isFolder(path) { return path }
+    let names = ["model.safetensors", "pytorch_model.bin"]
+    return path + "/" + (names.first { FileSystem.exists("\(path)/\($0)") } ?? names[0])
   }
 
   /// Shapes of the pair.
@@ -107,12 +105,12 @@ struct TowerFiles {
   func load(into encoder: DualEncoder) throws {
     guard let image, let textFolder else { return }
     try Self.load(image, into: encoder.image.model, prefix: "")
-    let file = try SafeTensorsFile(textFolder + "/model.safetensors")
+    let file = try WeightsFiles.open(Self.weights(in: textFolder))
     let hasPrefix = file.entries.keys.contains { $0.hasPrefix("transformer.") }
     try Self.load(file, into: encoder.text.model, prefix: hasPrefix ? "" : "transformer.")
   }
 
-  private static func load(_ file: SafeTensorsFile, into module: any Module, prefix: String) throws {
+  private static func load(_ file: any WeightsFile, into module: any Module, prefix: String) throws {
     let own = Set(module.cells().map(\.path))
     var keys: [String: Shape] = [:]
     for (key, entry) in file.entries {
@@ -135,7 +133,7 @@ extension VisionTransformerConfig {
   /// Sizes read off the shapes of a DINOv2 weights file.
   ///
   /// - Parameter headCount: shapes do not tell it; nil takes the published head width of 64 at the published widths.
-  static func inferred(from file: SafeTensorsFile, headCount: Int?) throws -> VisionTransformerConfig {
+  static func inferred(from file: any WeightsFile, headCount: Int?) throws -> VisionTransformerConfig {
     func shape(_ key: String) throws -> Shape {
       guard let entry = file.entries[key] else {
         throw TrainingError.badData(

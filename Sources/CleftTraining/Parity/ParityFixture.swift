@@ -71,10 +71,11 @@ struct ParityFixture {
   let folder: String
   let config: Config
   let inputs: SafeTensorsFile
-  let weights: SafeTensorsFile
+  let weights: any WeightsFile
   let expected: SafeTensorsFile
 
-  init(_ folder: String) throws {
+  /// Opens a fixture; `weights` replaces its `weights.safetensors`, for example by a checkpoint of the same model.
+  init(_ folder: String, weights: String? = nil) throws {
     self.folder = folder
     guard FileSystem.isFolder(folder) else {
       throw TrainingError.missing(Problem(folder, found: "no such folder", hint: "Give a fixture folder."))
@@ -89,7 +90,7 @@ struct ParityFixture {
           path, found: "not the configuration of a fixture (\(error))", hint: "See the fixtures' README."))
     }
     inputs = try SafeTensorsFile(folder + "/inputs.safetensors")
-    weights = try SafeTensorsFile(folder + "/weights.safetensors")
+    self.weights = try WeightsFiles.open(weights ?? folder + "/weights.safetensors")
     expected = try SafeTensorsFile(folder + "/expected.safetensors")
   }
 

@@ -29,8 +29,9 @@ public struct ParityRun {
   ///   - folder: `config.json`, `inputs`, `weights` and `expected.safetensors`.
   ///   - tolerance: largest relative error. Where the fixture gives PyTorch's own float32 error, 20 times that plus
   ///     1e-6 of the largest magnitude is the bound if it is smaller.
-  public init(folder: String, tolerance: Double) throws {
-    let fixture = try ParityFixture(folder)
+  ///   - weights: a file to take the weights from instead of the fixture's own, in any format that is read.
+  public init(folder: String, tolerance: Double, weights: String? = nil) throws {
+    let fixture = try ParityFixture(folder, weights: weights)
     let model = try fixture.makeModel()
     var results = try Self.forwardResults(fixture, model)
     for (name, values) in try Self.trainingResults(fixture, model) { results[name] = values }

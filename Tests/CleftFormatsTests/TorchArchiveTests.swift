@@ -1,0 +1,91 @@
+import CleftFormats
+import CleftTensor
+import Foundation
+import Testing
+
+private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent()
+  .appendingPathComponent("Fixtures/ckpt/tiny.ckpt").path
+
+@Suite struct TorchArchiveTests {
+  private func temporary(_ data: Data) throws -> String {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).ckpt").path
+    try data.write(to: URL(fileURLWithPath: path))
+    return path
+  }
+
+  /// A zip archive of stored members, as `torch.save` writes it.
+  private func archive(_ members: [(String, Data)]) -> Data {
+    func little(_ value: Int, _ count: Int) -> Data {
+      Data((0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
+    }
+    var body = Data()
+    var directory = Data()
+    for (name, data) in members {
+      let sizes = little(0, 4) + little(data.count, 4) + little(data.count, 4)
+      directory += little(0x0201_4B50, 4) + little(0, 6) + little(0, 6) + sizes
+      directory += little(name.utf8.count, 2) + little(0, 12) + little(body.count, 4) + Data(name.utf8)
+      body += little(0x0403_4B50, 4) + little(0, 10) + sizes + little(name.utf8.count, 2) + little(0, 2)
+      body += Data(name.utf8) + data
+    }
+    let end =
+      little(0x0605_4B50, 4) + little(0, 4) + little(members.count, 2) + little(members.count, 2)
+      + little(directory.count, 4) + little(body.count, 4) + little(0, 2)
+    return body + directory + end
+  }
+
+  @Test func tensorsOfALightningCheckpoint() throws {
+    let file = try TorchArchive(checkpoint)
+    #expect(file.entries.count == 97)
+    #expect(file.entries.values.reduce(0) { $0 + $1.shape.count } == 295_589)
+    let positions = try file.tensor("img_encoder_q.model.pos_embed")
+    #expect(positions.shape == [1, 17, 64])
+    #expect(positions.array.prefix(3) == [-0.666062593460083, -0.16052259504795074, -0.4085826575756073])
+    #expect(abs(positions.array.reduce(0) { $0 + Double($1) } + 2.190127322479384) < 1e-9)
+    let error = #expect(throws: FormatError.self) { try file.tensor("img_encoder_q.model.pos_embde") }
+    #expect(error?.description.contains("pos_embed") == true)
+  }
+
+  @Test func nothingInAPickleIsCalled() throws {
+    // os.system('true'), as an attacker would write it.
+    let pickle =
+      Data([0x80, 2]) + Data("cos\nsystem\n".utf8) + Data([0x8C, 4]) + Data("true".utf8) + Data([0x85])
+      + Data("R.".utf8)
+    let path = try temporary(archive([("x/data.pkl", pickle)]))
+    let error = #expect(throws: FormatError.self) { try TorchArchive(path) }
+    #expect(error?.description.contains("calls os.system") == true)
+    #expect(error?.exitStatus == .badData)
+  }
+
+  @Test func archivesThatAreNone() throws {
+    for data in [
+      Data(), Data("PK".utf8), Data([0x50, 0x4B, 3, 4]) + Data(count: 100),
+      archive([("a/b", Data(count: 3))]),
+    ] {
+      let path = try temporary(data)
+      #expect(throws: FormatError.self) { try WeightsFiles.open(path) }
+    }
+    let whole = try Data(contentsOf: URL(fileURLWithPath: checkpoint))
+    let truncated = try temporary(whole.prefix(whole.count / 2))
+    #expect(throws: FormatError.self) { try TorchArchive(truncated) }
+  }
+
+  /// Random damage gives an error or other numbers, never a crash.
+  @Test func mutatedArchivesNeverCrash() throws {
+    let whole = try Data(contentsOf: URL(fileURLWithPath: checkpoint))
+    var draw = RandomKey(seed: 11).generator
+    for round in 0..<60 {
+      var bytes = whole
+      // Half of the damage goes into the pickle at the start and the directory at the end.
+      for _ in 0..<4 {
+        let reach = round % 2 == 0 ? whole.count : 40_000
+        let place = Int(draw.next() % UInt64(reach))
+        bytes[round % 4 == 1 ? whole.count - 1 - place % 12_000 : place] = UInt8(
+          truncatingIfNeeded: draw.next())
+      }
+      let path = try temporary(bytes)
+      if let file = try? TorchArchive(path) { for key in file.entries.keys { _ = try? file.tensor(key) } }
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+}
