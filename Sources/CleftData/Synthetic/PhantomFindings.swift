@@ -196,7 +196,8 @@ extension ChestPhantom {
       let wall = abs(u) / cage(v)
       let surface = level + 0.16 - 0.34 * wall * wall * wall
       let fluid = ramp(v - surface, 0, 0.06)
-      let inside = ramp(cage(v) + 0.02 - abs(u), 0, 0.03)
+      // Within the rib cage, and fading into the abdomen behind the dome.
+      let inside = ramp(cage(v) + 0.01 - abs(u), 0, 0.05) * ramp(diaphragm(u) + 0.30 - v, 0, 0.22)
       let target: Float = 0.76  // denser than the abdomen behind it
       let share = fluid * inside
       return old + max(0, target - old) * share * (0.75 + 0.25 * strength)
