@@ -21,7 +21,6 @@ func library(
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
-let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let stack: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -47,13 +46,13 @@ let stack: [Target] = [
     [
       "CMPI", "CleftTensor", "CleftFormats", "CleftNN", "CleftText", "CleftImaging", "CleftMetrics",
       "CleftModels",
-      "CleftAdapters", "CleftData", log,
+      "CleftAdapters", "CleftData",
     ]),
   library(
     "CleftCommand",
     [
       "CleftTensor", "CleftFormats", "CleftNN", "CleftText", "CleftImaging", "CleftMetrics", "CleftModels",
-      "CleftAdapters", "CleftData", "CleftTraining", argumentParser, yams, log,
+      "CleftAdapters", "CleftData", "CleftTraining", argumentParser, yams,
     ]),
   .executableTarget(name: "cleft", dependencies: ["CleftCommand"], swiftSettings: settings),
 ]
@@ -84,8 +83,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // Reads and writes the YAML of presets and resolved.yaml.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    // Leveled messages on standard error.
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: stack + testTargets,
   cxxLanguageStandard: .cxx17

@@ -23,7 +23,10 @@ public enum CommandLineTool {
       FileHandle.standardError.write(Data("cleft: error: \(error)\n".utf8))
       exit(error.exitStatus.rawValue)
     } catch {
-      Cleft.exit(withError: error)
+      guard Cleft.exitCode(for: error) == .validationFailure else { Cleft.exit(withError: error) }
+      let text = Cleft.message(for: error).replacing("\n", with: " ")
+      FileHandle.standardError.write(Data("cleft: error: \(text) See 'cleft help'.\n".utf8))
+      exit(ExitStatus.usage.rawValue)
     }
   }
 }

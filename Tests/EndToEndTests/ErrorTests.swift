@@ -37,6 +37,7 @@ import Testing
     let unknown = try Tool.run(["train", "--lerning_rate", "1"])
     #expect(unknown.status == 64)
     #expect(unknown.errors.contains("--learning_rate"), "\(unknown.errors)")
+    #expect(unknown.errors.split(separator: "\n").count == 1, "\(unknown.errors)")
     for arguments in [
       ["--batch_size", "1"], ["--learning_rate", "nan"], ["--data_pct", "2"], ["--precision", "64"],
       ["--ctx_length", "0"],
