@@ -102,6 +102,7 @@ public final class Trainer {
       cache: trainingCache, plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
     defer { loader.stop() }
     var pace = Pace(firstStep: firstStep)
+    var savedStep = firstStep
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let plans = schedule.batches(ofStep: step)
       let buffers = buffers
@@ -115,14 +116,17 @@ public final class Trainer {
       } catch {
         // What was reached is not lost with the batch that could not be had.
         for (cell, value) in buffers { cell.value = value }
-        if step > firstStep { try saveCheckpoint(step) }
+        if step > savedStep { try saveCheckpoint(step) }
         throw error
       }
       let done = step + 1
       // Numbers that cannot be written must not cost the checkpoint that is due.
       let reported = Result { try report(done, metrics, rate, pace, log) }
       let isDue = config.checkpointEverySteps > 0 && done % config.checkpointEverySteps == 0
-      if isDue || done == config.maxSteps { try saveCheckpoint(done) }
+      if isDue || done == config.maxSteps {
+        try saveCheckpoint(done)
+        savedStep = done
+      }
       try reported.get()
       if done % schedule.stepsPerEpoch == 0 { try validate(step: done, log) }
     }
@@ -137,9 +141,12 @@ public final class Trainer {
   private func stopIfAsked(_ step: Int) throws(TrainingError) {
     guard let signal = Signals.stopRequest else { return }
     throw .stoppedEarly(
-      Problem(
-        "step \(step)", found: "asked to stop by signal \(signal); a checkpoint is written",
-        hint: "Go on with --resume_ckpt last."))
+      step == 0
+        ? Problem(
+          "step 0", found: "asked to stop by signal \(signal) before the first step; nothing to go on from")
+        : Problem(
+          "step \(step)", found: "asked to stop by signal \(signal); a checkpoint is written",
+          hint: "Go on with --resume_ckpt last."))
   }
 
   /// Mean gradients and metrics of a step's batches.

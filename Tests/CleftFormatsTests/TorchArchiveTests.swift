@@ -57,6 +57,14 @@ private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathCompone
     #expect(error?.exitStatus == .badData)
   }
 
+  @Test func aDictionaryThatHoldsItselfEnds() throws {
+    // d = {}; d["model"] = d, through the memo.
+    let pickle = Data([0x80, 2]) + Data("}q\0".utf8) + Data([0x8C, 5]) + Data("modelh\0s.".utf8)
+    let path = try temporary(archive([("x/data.pkl", pickle)]))
+    let error = #expect(throws: FormatError.self) { try TorchArchive(path) }
+    #expect(error?.description.contains("no tensors") == true)
+  }
+
   @Test func archivesThatAreNone() throws {
     for data in [
       Data(), Data("PK".utf8), Data([0x50, 0x4B, 3, 4]) + Data(count: 100),

@@ -41,7 +41,8 @@ struct RunOptions: ParsableArguments {
   @Option(help: "Steps between lines of numbers.")
   var log_every = 50
 
-  @Option(help: "fixed, or reference for the published program's behavior.")
+  @Option(
+    help: "fixed, or reference: published pooling of full captions, temperature decay and RSNA prompts.")
   var compat: Compatibility = .fixed
 
   @Flag(help: "Print results as one JSON object.")

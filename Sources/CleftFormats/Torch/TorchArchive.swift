@@ -86,10 +86,14 @@ public struct TorchArchive: WeightsFile {
 
   /// The tensors of the dictionary that holds the weights.
   private static func stateDict(_ root: PickleValue) -> [(String, PickleValue.TensorReference)] {
-    guard case .dictionary(let dictionary) = root else { return [] }
+    guard case .dictionary(var dictionary) = root else { return [] }
+    // One level deep only: a hostile dictionary may hold itself.
     for (key, value) in dictionary.value {
-      if case .string(let name) = key, ["state_dict", "model"].contains(name), case .dictionary = value {
-        return stateDict(value)
+      if case .string(let name) = key, ["state_dict", "model"].contains(name),
+        case .dictionary(let inner) = value
+      {
+        dictionary = inner
+        break
       }
     }
     return dictionary.value.compactMap { key, value in

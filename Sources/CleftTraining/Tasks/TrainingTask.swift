@@ -23,13 +23,3 @@ public protocol TrainingTask: AnyObject {
   /// Loss of some samples of a split.
   func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult
 }
-
-/// Every task by name.
-///
-/// One line here makes a task known.
-public enum TaskCatalog {
-  /// Names and one line each.
-  public static let all: [(name: String, summary: String)] = [
-    ("contrastive", "matched images and captions, negatives from the batch; pretraining and prompt tuning")
-  ]
-}
