@@ -15,6 +15,8 @@ public enum AdapterCatalog {
     public let isNeutralAtStart: Bool
     /// Settings with the published defaults.
     public let defaultConfig: any AdapterConfig
+    /// `peft_type` in `adapter_config.json`.
+    public let peftType: String
     /// Reads settings.
     let decode: @Sendable (any Decoder) throws -> any AdapterConfig
   }
@@ -22,6 +24,13 @@ public enum AdapterCatalog {
   /// All methods.
   public static let all: [Entry] = [
     entry("lora", "low-rank corrections of linear layers (rank 8, alpha 32, dropout 0.1)", LoRAConfig()),
+    entry(
+      "dora", "LoRA with the length of each output's weights trained apart", LoRAConfig(usesDoRA: true)),
+    entry(
+      "pissa", "LoRA that starts from the largest singular values of the weights",
+      LoRAConfig(alpha: 8, dropout: 0, start: .pissa(iterations: nil))),
+    entry(
+      "adalora", "LoRA whose rank goes where it matters (12 to 8)", AdaLoRAConfig(), isNeutralAtStart: false),
     entry("ia3", "a factor for each attention output and feed-forward input", IA3Config()),
     entry(
       "prefix", "20 trained keys and values in front of every layer's own", PrefixTuningConfig(),
@@ -40,7 +49,7 @@ public enum AdapterCatalog {
   ) -> Entry {
     Entry(
       name: name, summary: summary, isNeutralAtStart: isNeutralAtStart, defaultConfig: config,
-      decode: { try Config(from: $0) })
+      peftType: Config.peftType, decode: { try Config(from: $0) })
   }
 }
 

@@ -6,6 +6,8 @@ import CleftTensor
 ///
 /// Coding keys are PEFT's field names.
 public protocol AdapterConfig: Codable, Sendable {
+  /// `peft_type` in `adapter_config.json`.
+  static var peftType: String { get }
   /// What the keys of the method's own parameters contain, and no other key.
   var parameterMark: String { get }
 
@@ -13,54 +15,44 @@ public protocol AdapterConfig: Codable, Sendable {
   ///
   /// - Returns: the paths of the layers changed.
   /// - Throws: `AdapterError` if no layer is targeted or a setting does not fit one.
-  func apply(to root: any Module, defaults: AdapterTargets) throws(AdapterError) -> [String]
+  func apply(to root: any Module, _ place: AdapterPlace) throws(AdapterError) -> [String]
 }
 
-/// A layer that wraps another one and can give it back.
-public protocol AdaptedLayer: UnaryLayer {
-  /// The wrapped layer.
-  var base: any UnaryLayer { get }
-  /// A plain layer with the adapter's effect in its weights.
-  func merged() -> any UnaryLayer
+/// What applying an adapter depends on besides its settings.
+public struct AdapterPlace: Sendable {
+  /// Layers that adapters change in this model unless told otherwise.
+  public var targets: AdapterTargets
+  /// The adapter's name, part of its parameters' keys; several adapters in one model have different ones.
+  public var name: String
+  /// Whether start values that depend on the base weights are computed; off when a file gives all values.
+  public var startsFresh: Bool
+
+  /// Describes a place.
+  public init(_ targets: AdapterTargets, name: String = "default", startsFresh: Bool = true) {
+    self.targets = targets
+    self.name = name
+    self.startsFresh = startsFresh
+  }
 }
 
 /// Errors of adding adapters.
 public enum AdapterError: CleftError {
   /// A setting is out of range or fits no layer.
   case badSetting(Problem)
+  /// A target names no layer, or a file holds values for none.
+  case noSuchLayer(Problem)
 
   /// The parts of the message.
   public var problem: Problem {
     switch self {
-    case .badSetting(let problem): problem
+    case .badSetting(let problem), .noSuchLayer(let problem): problem
     }
   }
-  /// 78.
-  public var exitStatus: ExitStatus { .badConfiguration }
-}
-
-/// Whether a layer path is one of the targets: equal, or ending in `.target`, as PEFT matches names.
-public func isTarget(_ path: String, _ targets: [String]) -> Bool {
-  targets.contains { path == $0 || path.hasSuffix("." + $0) }
-}
-
-/// Fails with the nearest names if a target names no layer.
-func requireTargets(_ targets: [String], among paths: [String]) throws(AdapterError) {
-  for target in targets where !paths.contains(where: { isTarget($0, [target]) }) {
-    let names = Set(paths.compactMap { $0.split(separator: ".").last.map(String.init) })
-    throw .badSetting(
-      Problem(
-        "target_modules", found: "no layer named '\(target)'",
-        hint: "Nearest: \(nearestNames(to: target, among: names).joined(separator: ", "))."))
+  /// 78 or 65.
+  public var exitStatus: ExitStatus {
+    switch self {
+    case .badSetting: .badConfiguration
+    case .noSuchLayer: .badData
+    }
   }
-}
-
-/// Paths of all layers that an adapter could wrap.
-public func linearPaths(in root: any Module) -> [String] {
-  var paths: [String] = []
-  root.replaceChildren { path, module in
-    if module is Linear { paths.append(path) }
-    return nil
-  }
-  return paths
 }

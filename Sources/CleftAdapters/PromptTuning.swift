@@ -22,9 +22,9 @@ public struct PromptTuningConfig: Codable, Sendable, Equatable {
       throw .badSetting(Problem("--ctx_length", found: "\(virtualTokenCount)", expected: "at least 1"))
     }
     host.setTrainable(false)
-    let table = host.tokenTable
-    let embedding = Embedding(virtualTokenCount, table.shape[1], .normal(deviation: 1))
+    let embedding = Embedding(virtualTokenCount, host.hiddenSize, .normal(deviation: 1))
     if let tokens, !tokens.isEmpty {
+      let table = host.tokenTable
       embedding.cell.value = withoutGradients {
         gatherRows(table, (0..<virtualTokenCount).map { tokens[$0 % tokens.count] })
       }

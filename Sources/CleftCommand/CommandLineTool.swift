@@ -47,6 +47,7 @@ struct Cleft: ParsableCommand {
 enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
     TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
-    PreprocessCommand.self, ParityCommand.self, DoctorCommand.self,
+    PreprocessCommand.self, InspectCommand.self, ConvertCommand.self, MergeCommand.self, ParityCommand.self,
+    DoctorCommand.self,
   ]
 }

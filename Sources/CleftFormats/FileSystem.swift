@@ -28,6 +28,8 @@ public enum FileSystem {
   }
 
   /// Writes a file piece by piece, beside its place, and renames it when all pieces are on disk.
+  ///
+  /// - Throws: the `FormatError` that `body` throws, or `.system`; the old file, if any, is then still there.
   public static func write(
     to path: String, isDurable: Bool = true, _ body: (FileHandle) throws -> Void
   ) throws(FormatError) {
@@ -40,6 +42,7 @@ public enum FileSystem {
     } catch {
       close(descriptor)
       unlink(partial)
+      if let error = error as? FormatError { throw error }
       throw .system(
         Problem(
           path, found: "cannot be written (\(reason(error)))", hint: "Free space or choose another folder."))

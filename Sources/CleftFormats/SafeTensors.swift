@@ -84,17 +84,7 @@ public struct SafeTensorsFile {
         Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "a floating type"))
     }
     let result = Tensor(uninitialized: entry.shape)
-    result.withMutablePointer { out in
-      for i in 0..<entry.shape.count {
-        switch entry.dtype {
-        case .bfloat16:
-          out[i] = float(fromBFloat16: bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
-        case .float16: out[i] = Float(bytes.loadUnaligned(fromByteOffset: 2 * i, as: Float16.self))
-        case .float64: out[i] = Float(bytes.loadUnaligned(fromByteOffset: 8 * i, as: Double.self))
-        default: out[i] = bytes.loadUnaligned(fromByteOffset: 4 * i, as: Float.self)
-        }
-      }
-    }
+    result.withMutablePointer { Conversion.widen(bytes, entry.dtype, count: entry.shape.count, into: $0) }
     return result
   }
 
@@ -102,18 +92,12 @@ public struct SafeTensorsFile {
   public func integers(_ key: String) throws(FormatError) -> [Int] {
     let entry = try entry(key)
     let bytes = UnsafeRawPointer(file.base + entry.offset)
-    return try (0..<entry.shape.count).map { i throws(FormatError) in
-      switch entry.dtype {
-      case .int64: return Int(bytes.loadUnaligned(fromByteOffset: 8 * i, as: Int64.self))
-      case .int32: return Int(bytes.loadUnaligned(fromByteOffset: 4 * i, as: Int32.self))
-      case .int16: return Int(bytes.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self))
-      case .uint8, .bool: return Int(bytes.load(fromByteOffset: i, as: UInt8.self))
-      case .int8: return Int(bytes.load(fromByteOffset: i, as: Int8.self))
-      default:
-        throw .malformed(
-          Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "integers"))
-      }
+    let count = entry.shape.count
+    guard let numbers = Conversion.integers(bytes, entry.dtype, sizes: [count], strides: [1]) else {
+      throw .malformed(
+        Problem("\(path): \(key)", found: "type \(entry.dtype.rawValue)", expected: "integers"))
     }
+    return numbers
   }
 
   /// A tensor's float64 values in row-major order.
@@ -125,9 +109,8 @@ public struct SafeTensorsFile {
   }
 
   private func entry(_ key: String) throws(FormatError) -> TensorEntry {
-    if let entry = entries[key] { return entry }
-    let near = nearestNames(to: key, among: entries.keys).joined(separator: ", ")
-    throw .malformed(Problem("\(path): \(key)", found: "no such tensor", hint: "Nearest: \(near)."))
+    guard let entry = entries[key] else { throw noSuchTensor(key) }
+    return entry
   }
 
   private static func entry(_ value: Any, dataStart: Int, fileEnd: Int) -> TensorEntry? {
@@ -146,47 +129,4 @@ public struct SafeTensorsFile {
     guard bytes == range[1] - range[0] else { return nil }
     return TensorEntry(dtype: dtype, shape: Shape(dimensions), offset: dataStart + range[0])
   }
-}
-
-/// Writes a safetensors file.
-public enum SafeTensorsWriter {
-  /// Writes float32 tensors, beside their place and renamed; keys in the order given.
-  public static func write(
-    _ tensors: [(key: String, tensor: Tensor)], metadata: [String: String] = [:], to path: String
-  ) throws(FormatError) {
-    var header: [String] = []
-    if !metadata.isEmpty { header.append("\"__metadata__\":\(jsonText(metadata))") }
-    var offset = 0
-    for (key, tensor) in tensors {
-      let end = offset + tensor.count * 4
-      header.append(
-        "\(jsonText(key)):{\"dtype\":\"F32\",\"shape\":\(tensor.shape.dimensions),\"data_offsets\":[\(offset),\(end)]}"
-      )
-      offset = end
-    }
-    var text = Data("{\(header.joined(separator: ","))}".utf8)
-    while (text.count + 8) % 64 != 0 { text.append(UInt8(ascii: " ")) }
-    try FileSystem.write(to: path) { handle in
-      var length = UInt64(text.count).littleEndian
-      try handle.write(contentsOf: Data(bytes: &length, count: 8) + text)
-      for (_, tensor) in tensors {
-        try tensor.read { pointer in
-          let data = Data(
-            bytesNoCopy: UnsafeMutableRawPointer(mutating: pointer), count: tensor.count * 4,
-            deallocator: .none)
-          if tensor.count > 0 { try handle.write(contentsOf: data) }
-        }
-      }
-    }
-  }
-}
-
-/// JSON text of a string, list or map, keys sorted.
-public func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
-  let encoder = JSONEncoder()
-  encoder.nonConformingFloatEncodingStrategy = .convertToString(
-    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-  encoder.outputFormatting =
-    pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
-  return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
 }

@@ -3,7 +3,7 @@ import CleftTensor
 /// A part of a model: parameters, buffers and children under explicit checkpoint keys, in order of declaration.
 ///
 /// Conforming types are final classes. Properties take part through `@Parameter`, `@OptionalParameter`, `@Buffer`,
-/// `@Child` and `@Children`; nothing else is looked at.
+/// `@Child`, `@Children` and `@Inline`; nothing else is looked at.
 public protocol Module: AnyObject {}
 
 /// A layer from one tensor to one, the kind that adapters can replace.
@@ -119,6 +119,26 @@ public final class Children<Value>: ChildSlot {
   }
 }
 
+/// A list of parts whose parameters count as the owner's own: their keys have nothing of the list in them.
+@propertyWrapper
+public final class Inline<Value>: ChildSlot {
+  /// The modules.
+  public var wrappedValue: [Value] = []
+
+  /// Declares an empty list.
+  public init() {}
+
+  var entries: [(key: String, module: any Module)] {
+    wrappedValue.compactMap { value in (value as? any Module).map { ("", $0) } }
+  }
+
+  func replace(_ index: Int, with module: any Module) -> Bool {
+    guard let fitting = module as? Value else { return false }
+    wrappedValue[index] = fitting
+    return true
+  }
+}
+
 /// A parameter or buffer with its full checkpoint key.
 public struct NamedCell {
   /// For example `img_encoder_q.model.blocks.0.attn.qkv.weight`.
@@ -196,4 +216,7 @@ private enum Slot {
   case children(any ChildSlot)
 }
 
-private func joined(_ prefix: String, _ key: String) -> String { prefix.isEmpty ? key : "\(prefix).\(key)" }
+private func joined(_ prefix: String, _ key: String) -> String {
+  if prefix.isEmpty || key.isEmpty { return prefix + key }
+  return "\(prefix).\(key)"
+}

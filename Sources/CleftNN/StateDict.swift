@@ -16,33 +16,35 @@ public enum StateDictError: CleftError {
   public var exitStatus: ExitStatus { .badData }
 }
 
+/// What a load that was asked not to be strict left as it was.
+public struct LoadReport: Sendable, Equatable {
+  /// Keys of the model without a value in the file; they keep their start values.
+  public var missing: [String] = []
+  /// Keys of the file without a place in the model.
+  public var unexpected: [String] = []
+}
+
 extension Module {
   /// Fills parameters and buffers, all of them and nothing else.
   ///
   /// - Parameters:
   ///   - source: names the origin in messages.
   ///   - keys: keys and shapes that the origin has.
+  ///   - isStrict: off lets keys be missing and left over; they are in the report. Wrong shapes are errors always.
   ///   - optional: keys of this module that may be missing in the origin.
   ///   - value: gives the tensor of a key.
   /// - Throws: `StateDictError.mismatch` naming the first key and the nearest ones; nothing is changed then.
+  @discardableResult
   public func load(
-    from source: String, keys: [String: Shape], optional: (String) -> Bool = { _ in false },
-    value: (String) throws -> Tensor
-  ) throws {
+    from source: String, keys: [String: Shape], isStrict: Bool = true,
+    optional: (String) -> Bool = { _ in false }, value: (String) throws -> Tensor
+  ) throws -> LoadReport {
     let own = cells()
     let names = Set(own.map(\.path))
-    for path in own.map(\.path).sorted() where keys[path] == nil && !optional(path) {
-      throw StateDictError.mismatch(
-        Problem(
-          "\(source): \(path)", found: "missing", expected: "a value for every parameter of the model",
-          hint: "Nearest keys: \(nearestNames(to: path, among: keys.keys).joined(separator: ", "))."))
-    }
-    for key in keys.keys.sorted() where !names.contains(key) {
-      throw StateDictError.mismatch(
-        Problem(
-          "\(source): \(key)", found: "a key that the model does not have",
-          hint: "Nearest in the model: \(nearestNames(to: key, among: names).joined(separator: ", "))."))
-    }
+    let report = LoadReport(
+      missing: own.map(\.path).filter { keys[$0] == nil && !optional($0) }.sorted(),
+      unexpected: keys.keys.filter { !names.contains($0) }.sorted())
+    if isStrict { try require(report, source, keys.keys, names) }
     for named in own {
       guard let shape = keys[named.path] else { continue }
       let fits = shape == named.cell.shape || (shape.count == 1 && named.cell.shape.count == 1)
@@ -57,5 +59,26 @@ extension Module {
       let tensor = try value(named.path)
       named.cell.value = tensor.shape == named.cell.shape ? tensor : tensor.reshaped(named.cell.shape)
     }
+    return report
   }
+
+  private func require(
+    _ report: LoadReport, _ source: String, _ keys: some Sequence<String>, _ names: Set<String>
+  ) throws {
+    if let path = report.missing.first {
+      throw StateDictError.mismatch(
+        Problem(
+          "\(source): \(path)", found: "missing" + others(report.missing),
+          expected: "a value for every parameter of the model",
+          hint: "Nearest keys: \(nearestNames(to: path, among: keys).joined(separator: ", "))."))
+    }
+    if let key = report.unexpected.first {
+      throw StateDictError.mismatch(
+        Problem(
+          "\(source): \(key)", found: "a key that the model does not have" + others(report.unexpected),
+          hint: "Nearest in the model: \(nearestNames(to: key, among: names).joined(separator: ", "))."))
+    }
+  }
+
+  private func others(_ keys: [String]) -> String { keys.count > 1 ? " (and \(keys.count - 1) more)" : "" }
 }

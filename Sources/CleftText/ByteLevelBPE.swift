@@ -17,6 +17,12 @@ public final class ByteLevelBPE: Tokenizer {
   public let vocabularySize: Int
   /// Id of the token that ends a text.
   public let endOfTextID: Int
+  /// The end-of-text id.
+  public var paddingID: Int { endOfTextID }
+  /// None.
+  public var leadingIDs: [Int] { [] }
+  /// None.
+  public var trailingIDs: [Int] { [] }
   /// Id of each spelling.
   public let vocabulary: [String: Int]
   /// Pairs of spellings in order of learning.
@@ -26,7 +32,7 @@ public final class ByteLevelBPE: Tokenizer {
   private let spellings: [Int: String]
   private let added: [(content: [Unicode.Scalar], id: Int)]
   private let addsPrefixSpace: Bool
-  private let cache = Mutex<[String: [Int]]>([:])
+  private let cache = Mutex<[Spelling: [Int]]>([:])
 
   /// Makes a tokenizer from its parts.
   ///
@@ -148,8 +154,9 @@ public final class ByteLevelBPE: Tokenizer {
   }
 
   private func encode(piece: String) -> [Int] {
-    if let known = cache.withLock({ $0[piece] }) { return known }
-    var ids = piece.utf8.map { byteIDs[Int($0)] }
+    let spelling = Spelling(piece)
+    if let known = cache.withLock({ $0[spelling] }) { return known }
+    var ids = spelling.bytes.map { byteIDs[Int($0)] }
     while ids.count > 1 {
       var best: (rank: Int32, merged: Int32, pair: Pair)?
       for i in 0..<ids.count - 1 {
@@ -174,7 +181,7 @@ public final class ByteLevelBPE: Tokenizer {
       ids = merged
     }
     let result = ids.map(Int.init)
-    cache.withLock { if $0.count < 65_536 { $0[piece] = result } }
+    cache.withLock { if $0.count < 65_536 { $0[spelling] = result } }
     return result
   }
 }

@@ -1,113 +1,126 @@
 import CleftFormats
 import Foundation
 
-/// Reading and writing tokenizer files.
+/// Reading tokenizer files.
 public enum TokenizerFiles {
-  /// Reads a byte-level tokenizer.
+  /// File names a folder is searched for, the best first.
+  static let names = ["tokenizer.json", "vocab.json", "tokenizer.model", "vocab.txt"]
+
+  /// Reads a tokenizer, of the kind its contents say.
   ///
-  /// - Parameter path: a `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a folder with either.
-  public static func read(_ path: String) throws -> ByteLevelBPE {
+  /// - Parameter path: a `tokenizer.json` (byte-level BPE, SentencePiece BPE or WordPiece), a `vocab.json` with
+  ///   `merges.txt` beside it, a `tokenizer.model`, a `vocab.txt`, or a folder with any of them.
+  /// - Throws: `TokenizerError`, or `FormatError` if a file cannot be read.
+  public static func read(_ path: String) throws -> any Tokenizer {
     if FileSystem.isFolder(path) {
-      for name in ["tokenizer.json", "vocab.json"] where FileSystem.exists("\(path)/\(name)") {
-        return try read("\(path)/\(name)")
-      }
+      for name in names where FileSystem.exists("\(path)/\(name)") { return try read("\(path)/\(name)") }
       throw TokenizerError.missing(
-        Problem(path, found: "no tokenizer", expected: "tokenizer.json, or vocab.json with merges.txt"))
+        Problem(
+          path, found: "no tokenizer",
+          expected: "tokenizer.json, vocab.json with merges.txt, tokenizer.model or vocab.txt"
+        ))
     }
-    let json = try object(path)
-    if json["model"] is [String: Any] { return try fromTokenizerJSON(json, path) }
-    let folder = (path as NSString).deletingLastPathComponent
-    return try fromVocabulary(json, path, merges: (folder.isEmpty ? "." : folder) + "/merges.txt")
-  }
-
-  /// Text of a `tokenizer.json` that Hugging Face's `tokenizers` reads.
-  static func tokenizerJSON(
-    vocabulary: [String: Int], merges: [(String, String)], added: [(content: String, id: Int)],
-    addsPrefixSpace: Bool
-  ) -> String {
-    let model: [String: Any] = [
-      "type": "BPE", "dropout": NSNull(), "unk_token": NSNull(), "continuing_subword_prefix": "",
-      "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocabulary,
-      "merges": merges.map { "\($0) \($1)" },
-    ]
-    let byteLevel: [String: Any] = [
-      "type": "ByteLevel", "add_prefix_space": addsPrefixSpace, "trim_offsets": true,
-    ]
-    let root: [String: Any] = [
-      "version": "1.0", "truncation": NSNull(), "padding": NSNull(), "normalizer": NSNull(),
-      "added_tokens": added.map { token in
-        [
-          "id": token.id, "content": token.content, "single_word": false, "lstrip": false, "rstrip": false,
-          "normalized": false, "special": true,
-        ] as [String: Any]
-      },
-      "pre_tokenizer": byteLevel, "post_processor": NSNull(), "decoder": byteLevel, "model": model,
-    ]
-    let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let data = (try? JSONSerialization.data(withJSONObject: root, options: options)) ?? Data()
-    return String(decoding: data, as: UTF8.self) + "\n"
-  }
-
-  private static func object(_ path: String) throws -> [String: Any] {
     let data = try FileSystem.read(path)
-    guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw TokenizerError.malformed(
-        Problem(path, found: "not a JSON object", expected: "tokenizer.json or vocab.json"))
+    switch kind(of: data, path) {
+    case .json:
+      let json = try JSONNode.parse(data, path)
+      if json["model"]?.map != nil { return try fromTokenizerJSON(json, path) }
+      return try byteLevel(vocabulary: json, path, merges: sibling("merges.txt", of: path))
+    case .sentencePiece: return try sentencePiece(model: Array(data), path)
+    case .words: return try wordPiece(list: data, path)
     }
-    return json
   }
 
-  private static func fromTokenizerJSON(_ json: [String: Any], _ path: String) throws -> ByteLevelBPE {
-    guard let model = json["model"] as? [String: Any], (model["type"] as? String ?? "BPE") == "BPE",
-      let vocabulary = model["vocab"] as? [String: Int], let listed = model["merges"] as? [Any]
-    else {
-      throw TokenizerError.malformed(
-        Problem(path, found: "no BPE model", expected: "model.type BPE with vocab, merges"))
+  private enum Kind {
+    case json, sentencePiece, words
+  }
+
+  /// The kind of a file; its name decides only where the first bytes do not.
+  private static func kind(of data: Data, _ path: String) -> Kind {
+    if path.hasSuffix(".model") { return .sentencePiece }
+    if path.hasSuffix(".txt") { return .words }
+    if path.hasSuffix(".json") { return .json }
+    if data.first(where: { ![0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF].contains($0) }) == 0x7B {
+      return .json
     }
-    var merges: [(String, String)] = []
+    let isMessage = data.first == 0x0A && ProtobufReader.fields(Array(data)[...]) != nil
+    return isMessage ? .sentencePiece : .words
+  }
+
+  /// Path of a file beside another one.
+  static func sibling(_ name: String, of path: String) -> String {
+    let folder = (path as NSString).deletingLastPathComponent
+    return (folder.isEmpty ? "." : folder) + "/" + name
+  }
+
+  private static func fromTokenizerJSON(_ json: JSONNode, _ path: String) throws(TokenizerError)
+    -> any Tokenizer
+  {
+    let model = json["model"] ?? .null
+    let type = model["type"]?.text ?? (model["vocab"]?.list == nil ? "BPE" : "Unigram")
+    switch type {
+    case "BPE":
+      if let step = byteLevelStep(json) { return try byteLevel(json, step, path) }
+      return try sentencePiece(json, path)
+    case "WordPiece": return try wordPiece(json, path)
+    default:
+      throw .malformed(
+        Problem("\(path): model", found: "type \(type)", expected: "BPE or WordPiece"))
+    }
+  }
+
+  /// Id of each spelling.
+  static func vocabulary(_ node: JSONNode?, _ path: String) throws(TokenizerError) -> [Spelling: Int] {
+    guard let pairs = node?.map, !pairs.isEmpty else {
+      throw .malformed(Problem("\(path): vocabulary", found: "no entries", expected: "spelling: id"))
+    }
+    var vocabulary: [Spelling: Int] = [:]
+    for (key, value) in pairs { vocabulary[key] = try id(value, "\(path): '\(key.text)'") }
+    return vocabulary
+  }
+
+  /// An id, within what any vocabulary has.
+  static func id(_ node: JSONNode?, _ place: String) throws(TokenizerError) -> Int {
+    guard let id = node?.int, (0..<1 << 24).contains(id) else {
+      throw .malformed(Problem(place, found: "no id", expected: "a whole number below \(1 << 24)"))
+    }
+    return id
+  }
+
+  /// The pairs of a list of merges, in both published spellings.
+  static func merges(_ node: JSONNode?, _ path: String) throws(TokenizerError) -> [(Spelling, Spelling)] {
+    guard let listed = node?.list else {
+      throw .malformed(Problem("\(path): model", found: "no merges", expected: "a list of pairs"))
+    }
+    var merges: [(Spelling, Spelling)] = []
     for (index, entry) in listed.enumerated() {
-      let parts = (entry as? [String]) ?? (entry as? String)?.split(separator: " ").map(String.init) ?? []
-      guard parts.count == 2 else {
-        throw TokenizerError.malformed(
-          Problem("\(path): merge \(index + 1)", found: "\(entry)", expected: "two spellings"))
+      let parts =
+        entry.list?.compactMap(\.spelling)
+        ?? entry.spelling?.bytes.split(separator: 0x20, omittingEmptySubsequences: false).map {
+          Spelling(bytes: Array($0))
+        } ?? []
+      guard parts.count == 2, parts.allSatisfy({ !$0.bytes.isEmpty }) else {
+        throw .malformed(
+          Problem(
+            "\(path): merge \(index + 1)", found: "\(parts.count) spellings", expected: "two"))
       }
       merges.append((parts[0], parts[1]))
     }
-    let steps = [json["pre_tokenizer"] as? [String: Any]].compactMap { $0 }
-    let flat = steps.flatMap { [$0] + ($0["pretokenizers"] as? [[String: Any]] ?? []) }
-    guard let byteLevel = flat.first(where: { $0["type"] as? String == "ByteLevel" }) else {
-      throw TokenizerError.malformed(
-        Problem(path, found: "no ByteLevel pre-tokenizer", expected: "a GPT-2 tokenizer"))
-    }
-    var added: [String: Int] = [:]
-    for token in json["added_tokens"] as? [[String: Any]] ?? [] {
-      if let content = token["content"] as? String, let id = token["id"] as? Int { added[content] = id }
-    }
-    return try ByteLevelBPE(
-      vocabulary: vocabulary, merges: merges, added: added,
-      addsPrefixSpace: byteLevel["add_prefix_space"] as? Bool ?? false, source: path)
+    return merges
   }
 
-  private static func fromVocabulary(_ json: [String: Any], _ path: String, merges: String) throws
-    -> ByteLevelBPE
-  {
-    guard let vocabulary = json as? [String: Int] else {
-      throw TokenizerError.malformed(
-        Problem(path, found: "values that are not ids", expected: "spelling: id"))
+  /// The `added_tokens` of a `tokenizer.json`.
+  static func addedTokens(_ json: JSONNode, _ path: String) throws(TokenizerError) -> [AddedToken] {
+    var tokens: [AddedToken] = []
+    for entry in json["added_tokens"]?.list ?? [] {
+      guard let content = entry["content"]?.spelling, !content.bytes.isEmpty else { continue }
+      tokens.append(
+        AddedToken(
+          content: content, id: try id(entry["id"], "\(path): added token '\(content.text)'"),
+          isSingleWord: entry["single_word"]?.bool ?? false, stripsLeft: entry["lstrip"]?.bool ?? false,
+          stripsRight: entry["rstrip"]?.bool ?? false, isNormalized: entry["normalized"]?.bool ?? false,
+          isSpecial: entry["special"]?.bool ?? false))
     }
-    let text = String(decoding: try FileSystem.read(merges), as: UTF8.self)
-    var pairs: [(String, String)] = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
-      if line.isEmpty || (index == 0 && line.hasPrefix("#version")) { continue }
-      let parts = line.split(separator: " ")
-      guard parts.count == 2 else {
-        throw TokenizerError.malformed(
-          Problem("\(merges):\(index + 1)", found: "'\(line)'", expected: "two spellings"))
-      }
-      pairs.append((String(parts[0]), String(parts[1])))
-    }
-    return try ByteLevelBPE(vocabulary: vocabulary, merges: pairs, added: [:], source: path)
+    return tokens
   }
 }

@@ -14,15 +14,19 @@ public struct ModelDescription: Codable, Sendable {
   public var encoder: DualEncoderConfig
   /// Adapter on the text tower, nil without.
   public var adapter: AdapterDescription?
+  /// Adapter on the image tower, nil without.
+  public var imageAdapter: AdapterDescription?
   /// Vectors in front of captions, nil without.
   public var prompt: PromptTuningConfig?
 
   /// Makes a description.
   public init(
-    encoder: DualEncoderConfig, adapter: AdapterDescription? = nil, prompt: PromptTuningConfig? = nil
+    encoder: DualEncoderConfig, adapter: AdapterDescription? = nil,
+    imageAdapter: AdapterDescription? = nil, prompt: PromptTuningConfig? = nil
   ) {
     self.encoder = encoder
     self.adapter = adapter
+    self.imageAdapter = imageAdapter
     self.prompt = prompt
   }
 
@@ -34,10 +38,22 @@ public struct ModelDescription: Codable, Sendable {
       throw TrainingError.badConfiguration(Problem("model", found: contradiction))
     }
     let model = DualEncoder(encoder)
-    if let adapter {
-      _ = try adapter.config.apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
-    }
+    try adapt(model, startsFresh: false)
     return model
+  }
+
+  /// Adds the adapters to a model.
+  ///
+  /// - Parameter startsFresh: whether start values that depend on the base weights are computed.
+  public func adapt(_ model: DualEncoder, startsFresh: Bool) throws {
+    if let adapter {
+      let place = AdapterPlace(model.text.model.names.adapterTargets, startsFresh: startsFresh)
+      _ = try adapter.config.apply(to: model.text.model, place)
+    }
+    if let imageAdapter {
+      let place = AdapterPlace(model.image.model.adapterTargets, startsFresh: startsFresh)
+      _ = try imageAdapter.config.apply(to: model.image.model, place)
+    }
   }
 
   /// Builds the model, prompt vectors included, for values from a checkpoint.
@@ -51,10 +67,15 @@ public struct ModelDescription: Codable, Sendable {
   ///
   /// Behind prompt vectors every word keeps its leading-space form: the text is read as `X text`, and the `X` dropped.
   ///
-  /// - Parameter keepsLeadingSpace: off for the published program's RSNA prompts, which go without the `X`.
-  public func tokens(_ text: String, _ tokenizer: any Tokenizer, keepsLeadingSpace: Bool = true) -> [Int] {
-    if prompt == nil || !keepsLeadingSpace { return tokenizer.encode(text) }
-    return Array(tokenizer.encode("X " + text).dropFirst())
+  /// - Parameters:
+  ///   - keepsLeadingSpace: off for the published program's RSNA prompts, which go without the `X`.
+  ///   - isLimited: off keeps what is behind the model's columns, to count it.
+  public func tokens(
+    _ text: String, _ tokenizer: any Tokenizer, keepsLeadingSpace: Bool = true, isLimited: Bool = true
+  ) -> [Int] {
+    let limit = isLimited ? encoder.captionLength : nil
+    if prompt == nil || !keepsLeadingSpace { return tokenizer.encodeWithSpecials(text, limit: limit) }
+    return Array(tokenizer.encodeWithSpecials("X " + text, limit: limit.map { $0 + 1 }).dropFirst())
   }
 
   /// Reads `model.json` of a checkpoint folder.

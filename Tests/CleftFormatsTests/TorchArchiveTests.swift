@@ -3,37 +3,9 @@ import CleftTensor
 import Foundation
 import Testing
 
-private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-  .deletingLastPathComponent()
-  .appendingPathComponent("Fixtures/ckpt/tiny.ckpt").path
+private let checkpoint = TorchFiles.fixtures + "/ckpt/tiny.ckpt"
 
 @Suite struct TorchArchiveTests {
-  private func temporary(_ data: Data) throws -> String {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).ckpt").path
-    try data.write(to: URL(fileURLWithPath: path))
-    return path
-  }
-
-  /// A zip archive of stored members, as `torch.save` writes it.
-  private func archive(_ members: [(String, Data)]) -> Data {
-    func little(_ value: Int, _ count: Int) -> Data {
-      Data((0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
-    }
-    var body = Data()
-    var directory = Data()
-    for (name, data) in members {
-      let sizes = little(0, 4) + little(data.count, 4) + little(data.count, 4)
-      directory += little(0x0201_4B50, 4) + little(0, 6) + little(0, 6) + sizes
-      directory += little(name.utf8.count, 2) + little(0, 12) + little(body.count, 4) + Data(name.utf8)
-      body += little(0x0403_4B50, 4) + little(0, 10) + sizes + little(name.utf8.count, 2) + little(0, 2)
-      body += Data(name.utf8) + data
-    }
-    let end =
-      little(0x0605_4B50, 4) + little(0, 4) + little(members.count, 2) + little(members.count, 2)
-      + little(directory.count, 4) + little(body.count, 4) + little(0, 2)
-    return body + directory + end
-  }
-
   @Test func tensorsOfALightningCheckpoint() throws {
     let file = try TorchArchive(checkpoint)
     #expect(file.entries.count == 97)
@@ -51,7 +23,7 @@ private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathCompone
     let pickle =
       Data([0x80, 2]) + Data("cos\nsystem\n".utf8) + Data([0x8C, 4]) + Data("true".utf8) + Data([0x85])
       + Data("R.".utf8)
-    let path = try temporary(archive([("x/data.pkl", pickle)]))
+    let path = try TorchFiles.temporary(TorchFiles.archive([("x/data.pkl", pickle)]))
     let error = #expect(throws: FormatError.self) { try TorchArchive(path) }
     #expect(error?.description.contains("calls os.system") == true)
     #expect(error?.exitStatus == .badData)
@@ -60,7 +32,7 @@ private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathCompone
   @Test func aDictionaryThatHoldsItselfEnds() throws {
     // d = {}; d["model"] = d, through the memo.
     let pickle = Data([0x80, 2]) + Data("}q\0".utf8) + Data([0x8C, 5]) + Data("modelh\0s.".utf8)
-    let path = try temporary(archive([("x/data.pkl", pickle)]))
+    let path = try TorchFiles.temporary(TorchFiles.archive([("x/data.pkl", pickle)]))
     let error = #expect(throws: FormatError.self) { try TorchArchive(path) }
     #expect(error?.description.contains("no tensors") == true)
   }
@@ -68,13 +40,13 @@ private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathCompone
   @Test func archivesThatAreNone() throws {
     for data in [
       Data(), Data("PK".utf8), Data([0x50, 0x4B, 3, 4]) + Data(count: 100),
-      archive([("a/b", Data(count: 3))]),
+      TorchFiles.archive([("a/b", Data(count: 3))]),
     ] {
-      let path = try temporary(data)
+      let path = try TorchFiles.temporary(data)
       #expect(throws: FormatError.self) { try WeightsFiles.open(path) }
     }
     let whole = try Data(contentsOf: URL(fileURLWithPath: checkpoint))
-    let truncated = try temporary(whole.prefix(whole.count / 2))
+    let truncated = try TorchFiles.temporary(whole.prefix(whole.count / 2))
     #expect(throws: FormatError.self) { try TorchArchive(truncated) }
   }
 
@@ -91,7 +63,7 @@ private let checkpoint = URL(fileURLWithPath: #filePath).deletingLastPathCompone
         bytes[round % 4 == 1 ? whole.count - 1 - place % 12_000 : place] = UInt8(
           truncatingIfNeeded: draw.next())
       }
-      let path = try temporary(bytes)
+      let path = try TorchFiles.temporary(bytes)
       if let file = try? TorchArchive(path) { for key in file.entries.keys { _ = try? file.tensor(key) } }
       try FileManager.default.removeItem(atPath: path)
     }

@@ -31,7 +31,7 @@ import Testing
     -> TextBatch
   {
     TextBatch(
-      captions: captions, length: 4, endOfTextID: 9, pooledToken: pooled, virtualCount: virtual,
+      captions: captions, length: 4, paddingID: 9, pooledToken: pooled, virtualCount: virtual,
       deduplicates: dedup)
   }
 
@@ -57,6 +57,11 @@ import Testing
     #expect(packed.layout.count == 2)
     #expect(packed.pooledRows == [2, 4, 2])
   }
+}
+
+/// Where adapters go in a pair's text tower.
+private func place(_ model: DualEncoder) -> AdapterPlace {
+  AdapterPlace(model.text.model.names.adapterTargets)
 }
 
 @Suite struct DualEncoderTests {
@@ -107,7 +112,7 @@ import Testing
     #expect(count(model.text.model) == 2_594_247_680)
     let lora = LoRAConfig()
     #expect(throws: Never.self) {
-      try lora.apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
+      try lora.apply(to: model.text.model, place(model))
     }
     let trained = model.parameters.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
     // The published count holds the unused local heads too.
@@ -115,15 +120,16 @@ import Testing
     #expect(model.parameters.allSatisfy { !$0.cell.isMaterialized })
     for (name, expected) in [
       ("dinov2_vits14", 22_056_576), ("dinov2_vitb14", 86_580_480), ("dinov2_vitl14_reg", 304_372_736),
+      ("dinov2_vitg14", 1_136_480_768), ("dinov2_vitg14_reg", 1_136_486_912),
     ] {
-      #expect(ModelCatalog.imageTowers[name].map { count(VisionTransformer($0.config)) } == expected)
+      #expect(ModelCatalog.imageTowers[name].map { count($0.config.makeTower()) } == expected)
     }
   }
 
   @Test func recomputationChangesNoBit() throws {
     let context = ForwardContext(isTraining: true, key: RandomKey(seed: 5))
     let model = make()
-    _ = try LoRAConfig().apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
+    _ = try LoRAConfig().apply(to: model.text.model, place(model))
     model.seed(RandomKey(seed: 2))
     let (plainLogits, plain) = features(model, context)
     let (againLogits, again) = features(model, context, recompute: true)
@@ -169,7 +175,7 @@ import Testing
 
   @Test func peftKeysOfBothAgesAreUnderstood() throws {
     let model = make()
-    _ = try LoRAConfig().apply(to: model.text.model, defaults: GPTEncoder.adapterTargets)
+    _ = try LoRAConfig().apply(to: model.text.model, place(model))
     let keys = Set(model.cells().map(\.path))
     let base = "text_encoder_q.model.transformer.h.0.attn.c_attn.base_layer.weight"
     #expect(keys.contains(base))
@@ -210,74 +216,5 @@ import Testing
     let training = first(x, ForwardContext(isTraining: true, key: RandomKey(seed: 1))).array
     #expect(
       (training == output) != entry.dependsOnMode, "training differs from evaluation only where it should")
-  }
-}
-
-@Suite struct AdapterBatteryTests {
-  @Test(arguments: AdapterCatalog.all.map(\.name))
-  func everyAdapter(_ name: String) throws {
-    let entry = try AdapterCatalog.named(name)
-    func host() -> GPTEncoder {
-      let host = GPTEncoder(DualEncoderTests.config.text)
-      host.seed(RandomKey(seed: 3))
-      return host
-    }
-    let batch = TextBatch(captions: [[1, 2, 3], [4]], length: 12, endOfTextID: 39, pooledToken: .firstPad)
-    let (plain, adapted) = (host(), host())
-    let before = plain(batch, .evaluation).array
-    let paths = try entry.defaultConfig.apply(to: adapted, defaults: GPTEncoder.adapterTargets)
-    adapted.seed(RandomKey(seed: 4))
-    #expect(!paths.isEmpty)
-    let start = adapted(batch, .evaluation).array
-    #expect((start == before) == entry.isNeutralAtStart, "initial output is unchanged")
-    let trained = adapted.parameters.filter(\.cell.isTrainable)
-    #expect(
-      !trained.isEmpty && trained.allSatisfy { $0.path.contains(entry.defaultConfig.parameterMark) },
-      "only the adapter is trained")
-
-    // Move the adapter, then merge: the plain layer gives the same.
-    for named in trained {
-      let value = named.cell.value
-      named.cell.value = Tensor(value.shape, value.array.enumerated().map { $1 + Float(($0 * 7) % 5) * 0.01 })
-    }
-    let moved = adapted(batch, .evaluation).array
-    #expect(moved != before)
-    let description = try AdapterDescription(method: name, config: entry.defaultConfig)
-    let decoded = try JSONDecoder().decode(AdapterDescription.self, from: JSONEncoder().encode(description))
-    #expect(decoded.method == name)
-    let again = host()
-    _ = try decoded.config.apply(to: again, defaults: GPTEncoder.adapterTargets)
-    let values = Dictionary(uniqueKeysWithValues: adapted.cells().map { ($0.path, $0.cell.value) })
-    try again.load(from: "test", keys: values.mapValues(\.shape)) { values[$0] ?? Tensor([]) }
-    #expect(again(batch, .evaluation).array == moved, "saved and loaded it gives the same")
-    let merged = adapted.replaceChildren { ($1 as? any AdaptedLayer)?.merged() }
-    #expect(merged.isEmpty == !paths.contains { $0.hasPrefix("transformer") })
-    if merged.isEmpty { return }
-    for (a, b) in zip(adapted(batch, .evaluation).array, moved) { #expect(abs(a - b) < 1e-5) }
-  }
-
-  @Test func aMisspeltTargetNamesItsNeighbors() {
-    let host = GPTEncoder(DualEncoderTests.config.text)
-    let error = #expect(throws: AdapterError.self) {
-      try LoRAConfig(targetModules: ["c_atn"]).apply(to: host, defaults: GPTEncoder.adapterTargets)
-    }
-    #expect(error?.description.contains("c_attn") == true)
-    #expect(throws: AdapterError.self) {
-      try LoRAConfig(rank: 17).apply(to: host, defaults: GPTEncoder.adapterTargets)
-    }
-    #expect(throws: AdapterError.self) { try AdapterCatalog.named("lorra") }
-  }
-
-  @Test func promptVectorsStartFromWords() throws {
-    let host = GPTEncoder(DualEncoderTests.config.text)
-    host.seed(RandomKey(seed: 1))
-    try PromptTuningConfig(virtualTokenCount: 5).apply(to: host, startingFrom: [7, 8])
-    let table = host.tokenTable.array
-    let rows = host.virtualTokens?.weight.array ?? []
-    for (row, token) in [7, 8, 7, 8, 7].enumerated() {
-      #expect(Array(rows[row * 16..<row * 16 + 16]) == Array(table[token * 16..<token * 16 + 16]))
-    }
-    #expect(
-      host.parameters.filter(\.cell.isTrainable).map(\.path) == ["prompt_encoder.default.embedding.weight"])
   }
 }

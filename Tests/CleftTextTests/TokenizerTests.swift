@@ -42,6 +42,23 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     #expect(tokenizer.encode("this is").count < 7)
   }
 
+  /// Pieces that Unicode calls equivalent have ids of their own, in any order.
+  @Test func equivalentPiecesStayApart() throws {
+    let spaces = ["\u{2000}", "\u{2002}", "é", "e\u{301}"]
+    let ids = spaces.map(DefaultVocabulary.tokenizer.encode)
+    #expect(Set(ids).count == spaces.count)
+    for (text, ids) in zip(spaces, ids) {
+      #expect(Array(DefaultVocabulary.tokenizer.decode(ids).utf8) == Array(text.utf8))
+    }
+  }
+
+  @Test func nothingLeadsOrTrailsAText() {
+    let tokenizer: any Tokenizer = DefaultVocabulary.tokenizer
+    #expect(tokenizer.leadingIDs == [] && tokenizer.trailingIDs == [])
+    #expect(tokenizer.paddingID == tokenizer.endOfTextID)
+    #expect(tokenizer.encodeWithSpecials("edema", limit: 1) == Array(tokenizer.encode("edema").prefix(1)))
+  }
+
   @Test func pretokenizerPieces() {
     #expect(
       PreTokenizer.pieces("It's  two\n\nlines 12,5mm ") == [

@@ -79,7 +79,7 @@ import Testing
     let long = try Tool.run(
       tiny + ["--data_dir", PipelineTests.data, "--prompt_ft", "--ctx_length", "120"], in: Tool.scratch())
     #expect(long.status == 78)
-    #expect(line(long).contains("n_positions"))
+    #expect(line(long).contains("128 positions together"))
     let odd = try Tool.run(
       tiny + ["--data_dir", PipelineTests.data, "--image_size", "57"], in: Tool.scratch())
     #expect(odd.status == 78)

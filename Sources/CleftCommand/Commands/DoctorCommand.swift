@@ -43,9 +43,9 @@ struct DoctorCommand: ParsableCommand {
         FileSystem.isFolder(path)
           ? path : "\(path): missing; make a set with 'cleft synth', or pass --data_dir")
     }
-    for (name, entry) in ModelCatalog.textTowers.sorted(by: { $0.key < $1.key })
-    where !FileSystem.exists(name) {
-      line("weights", "\(name): not here; fetch with: \(entry.fetchCommand ?? "")")
+    for (name, entry) in ModelCatalog.textTowers.sorted(by: { $0.key < $1.key }) {
+      let place = FileSystem.exists(name) ? name : HubCache.locate(name)
+      line("weights", place.map { "\(name): \($0)" } ?? "\(name): not here; fetch with: \(entry.fetch)")
     }
   }
 

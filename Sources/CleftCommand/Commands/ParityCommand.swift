@@ -9,8 +9,9 @@ struct ParityCommand: ParsableCommand {
     commandName: "parity",
     abstract: "Compare outputs, loss, gradients and optimizer steps with a fixture from PyTorch.",
     discussion: """
-      A fixture folder holds config.json, inputs.safetensors, weights.safetensors and expected.safetensors. Runs under \
-      published behavior. Exit code 1 if a tensor is out of bounds.
+      A fixture folder holds config.json, inputs.safetensors, weights.safetensors and expected.safetensors of a pair of \
+      towers; or base_config.json, weights and PEFT folders of a text tower; or image_config.json and weights of an \
+      image tower; or checkpoints with expected.json; or a tokenizer with goldens.json. Runs under published behavior. Exit code 1 if a tensor is out of bounds.
       """)
 
   @Argument(help: "Fixture folders.") var folders: [String]
@@ -27,9 +28,9 @@ struct ParityCommand: ParsableCommand {
   }
 
   func run() throws {
-    var results: [String: [ParityRun.Row]] = [:]
+    var results: [String: [ParityRow]] = [:]
     for folder in folders {
-      let rows = try ParityRun(folder: folder, tolerance: tolerance, weights: weights).rows
+      let rows = try ParityCatalog.rows(folder, tolerance: tolerance, weights: weights)
       results[folder] = rows
       if json { continue }
       for row in rows {

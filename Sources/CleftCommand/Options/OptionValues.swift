@@ -5,6 +5,12 @@ protocol OptionValue {
   var anyValue: Any { get }
 }
 
+/// A group of options within another.
+private protocol InnerGroup {
+  var group: any ParsableArguments { get }
+}
+
+extension OptionGroup: InnerGroup { var group: any ParsableArguments { wrappedValue } }
 extension Option: OptionValue { var anyValue: Any { wrappedValue } }
 extension Flag: OptionValue { var anyValue: Any { wrappedValue } }
 extension Argument: OptionValue { var anyValue: Any { wrappedValue } }
@@ -15,11 +21,12 @@ extension Argument: OptionValue { var anyValue: Any { wrappedValue } }
 func resolvedOptions(_ groups: [any ParsableArguments]) -> [(name: String, value: String)] {
   let passing: Set<String> = ["_print_config", "_json", "_picture", "_resume_ckpt"]
   return groups.flatMap { group in
-    Mirror(reflecting: group).children.compactMap { label, value in
-      guard let label, label.hasPrefix("_"), !passing.contains(label), let option = value as? any OptionValue
-      else { return nil }
-      guard let text = text(option.anyValue) else { return nil }
-      return (String(label.dropFirst()), text)
+    Mirror(reflecting: group).children.flatMap { label, value -> [(name: String, value: String)] in
+      if let inner = value as? any InnerGroup { return resolvedOptions([inner.group]) }
+      guard let label, label.hasPrefix("_"), !passing.contains(label), let option = value as? any OptionValue,
+        let text = text(option.anyValue)
+      else { return [] }
+      return [(String(label.dropFirst()), text)]
     }
   }
 }

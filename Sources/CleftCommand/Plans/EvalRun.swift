@@ -22,6 +22,7 @@ struct EvalRun {
     )
     .checkpoint(path)
     options.announce(log, loaded.description)
+    for note in loaded.notes { log.warn(note) }
     _ = try report(loaded, log)
     log.summarizeWarnings()
   }

@@ -11,9 +11,10 @@ import Foundation
 /// A model with its tokenizer, ready to train or to evaluate.
 struct LoadedModel {
   let encoder: DualEncoder
-  let description: ModelDescription
-  let tokenizer: ByteLevelBPE
-  let tokenizerJSON: String
+  var description: ModelDescription
+  let tokenizer: any Tokenizer
+  /// What was left out of the files it came from, one line each.
+  var notes: [String] = []
 }
 
 /// Builds the model that the options name.
@@ -21,38 +22,36 @@ struct ModelSource {
   let options: ModelOptions
   let isReference: Bool
   let seed: UInt64
+  var totalSteps: Int?
+
+  private var key: RandomKey { RandomKey(seed: seed).split("parameters") }
 
   /// The model of a checkpoint, all of it; options that change no shape are heeded, others must agree.
+  ///
+  /// - Parameter path: a checkpoint or run folder, or one file of both towers (Lightning's `.ckpt`, safetensors).
   func checkpoint(_ path: String) throws -> LoadedModel {
+    if FileSystem.exists(path), !FileSystem.isFolder(path) { return try pairFile(path) }
     let folder = try Checkpoint.locate(path)
     _ = try Checkpoint.readState(folder)
     var description = try ModelDescription.read(folder)
     try requireAgreement(description, path)
-    if let rule = options.pool_token ?? (isReference ? .firstPad : nil) {
-      description.encoder.pooledToken = rule
+    if options.tokenizer != nil {
+      throw TrainingError.badConfiguration(
+        Problem("--tokenizer", found: "a tokenizer", expected: "none, since \(path) has its own"))
     }
-    if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
+    heedOptions(&description)
     let encoder = try description.makeWholeModel()
     try Checkpoint.load(folder, into: encoder)
-    let (tokenizer, json) = try Checkpoint.tokenizer(folder)
-    return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, tokenizerJSON: json)
+    return LoadedModel(
+      encoder: encoder, description: description, tokenizer: try Checkpoint.tokenizer(folder).tokenizer)
   }
 
   /// The model to train: from a checkpoint, from published weights, or from random values; then adapted and frozen.
   func trainable() throws -> LoadedModel {
     var loaded = try start()
     if options.prompt_ft { loaded = try withPrompt(loaded) }
-    loaded.encoder.seed(RandomKey(seed: seed).split("parameters"))
-    if let adapter = loaded.description.adapter {
-      // Under an adapter only its own parameters are trained in the language model.
-      for named in loaded.encoder.text.model.parameters {
-        named.cell.isTrainable = named.path.contains(adapter.config.parameterMark)
-      }
-    }
-    if loaded.description.prompt != nil { loaded.encoder.text.setTrainable(false) }
-    if options.freeze_llm { loaded.encoder.text.model.setTrainable(false) }
-    loaded.encoder.text.model.virtualTokens?.cell.isTrainable = true
-    if options.freeze_vit { loaded.encoder.image.setTrainable(false) }
+    loaded.encoder.seed(key)
+    freeze(loaded.encoder, loaded.description)
     loaded.encoder.text.model.recomputesBlocks = options.grad_ckpt
     return loaded
   }
@@ -66,6 +65,38 @@ struct ModelSource {
     return loaded
   }
 
+  private func pairFile(_ path: String) throws -> LoadedModel {
+    let pair = try PairFile(path, options: options)
+    var description = try pair.description()
+    try requireAgreement(description, path)
+    heedOptions(&description)
+    let encoder = try description.makeWholeModel()
+    encoder.seed(key)
+    let notes = try pair.load(into: encoder)
+    let tokenizer = try TokenizerFiles.read(options.tokenizer ?? pair.textFolder())
+    description.encoder.text.paddingID = tokenizer.paddingID
+    return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, notes: notes)
+  }
+
+  /// Options that decide how a stored model is read, not what it is.
+  private func heedOptions(_ description: inout ModelDescription) {
+    if let rule = options.pool_token ?? (isReference ? .firstPad : nil) {
+      description.encoder.pooledToken = rule
+    }
+    if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
+    setVision(&description.encoder)
+  }
+
+  private func setVision(_ config: inout DualEncoderConfig) {
+    guard var vision = config.vision as? VisionTransformerConfig else { return }
+    if options.img_mask_ratio > 0 {
+      vision.maskedFraction = options.img_mask_ratio
+      vision.masksInEvaluation = isReference
+    }
+    vision.dropPath = options.drop_path ?? vision.dropPath
+    config.vision = vision
+  }
+
   /// A checkpoint brings its model along; options that name another one are an error, not ignored.
   private func requireAgreement(_ description: ModelDescription, _ path: String) throws(TrainingError) {
     let config = description.encoder
@@ -74,15 +105,14 @@ struct ModelSource {
       throw .badConfiguration(Problem(option, found: given, expected: "\(own) as in \(path)"))
     }
     try require("--emb_dim", options.emb_dim.map(String.init), "\(config.embeddingSize)")
-    try require("--peft", options.peft, description.adapter?.method ?? "none")
+    try require("--peft", options.adapters.peft, description.adapter?.method ?? "none")
     try require("--linear_proj", options.linear_proj ? "linear heads" : nil, "\(config.head) heads")
     try require("--pool_feat", options.pool_feat ? "mean pooling" : nil, "\(config.pooling) pooling")
     try require("--model", options.model, "no --model, since the checkpoint has its own,")
-    try require("--tokenizer", options.tokenizer, "no --tokenizer, since the checkpoint has its own,")
   }
 
   private func fresh() throws -> LoadedModel {
-    let towers = try TowerFiles(options: options)
+    let towers = try TowerFiles(options: options, isReference: isReference)
     var config = try towers.config()
     config.embeddingSize = options.emb_dim ?? config.embeddingSize
     config.head = options.linear_proj ? .linear : .mlp
@@ -90,17 +120,64 @@ struct ModelSource {
     config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
     config.temperature = options.softmax_temperature
     config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
-    let (tokenizer, json) = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
-    config.text.endOfTextID = tokenizer.endOfTextID
-    let description = ModelDescription(
-      encoder: config, adapter: try options.peft.map { try AdapterDescription(method: $0) })
+    setVision(&config)
+    let tokenizer = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
+    config.text.paddingID = tokenizer.paddingID
+    var description = ModelDescription(
+      encoder: config, adapter: try options.adapters.textAdapter(totalSteps: totalSteps),
+      imageAdapter: try options.adapters.imageAdapter(totalSteps: totalSteps))
     let encoder = try ModelDescription(encoder: config).makeModel()
-    encoder.seed(RandomKey(seed: seed).split("parameters"))
-    try towers.load(into: encoder)
-    if let adapter = description.adapter {
-      _ = try adapter.config.apply(to: encoder.text.model, defaults: GPTEncoder.adapterTargets)
+    encoder.seed(key)
+    let notes = try towers.load(into: encoder)
+    if options.random_vit { RandomVisionStart.apply(to: encoder.image.model, key.split("random vit")) }
+    try adapt(encoder, &description)
+    return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, notes: notes)
+  }
+
+  private func adapt(_ encoder: DualEncoder, _ description: inout ModelDescription) throws {
+    guard let path = options.adapters.adapter else {
+      return try description.adapt(encoder, startsFresh: true)
     }
-    return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, tokenizerJSON: json)
+    if options.adapters.peft != nil {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--adapter", found: "together with --peft", expected: "one of them: the folder names its method"))
+    }
+    let folder = try AdapterFolder(path)
+    try description.adapt(encoder, startsFresh: true)
+    try folder.apply(to: encoder.text.model, encoder.text.model.names.adapterTargets)
+    switch folder.method {
+    case .adapter(let adapter): description.adapter = adapter
+    case .prompt(let prompt): description.prompt = prompt
+    }
+  }
+
+  /// Which parameters are trained, in the published order of the flags.
+  func freeze(_ encoder: DualEncoder, _ description: ModelDescription) {
+    let tower = encoder.text.model
+    let names = tower.names
+    if let adapter = description.adapter {
+      // Under an adapter only its own parameters are trained in the language model.
+      for named in tower.parameters {
+        named.cell.isTrainable = named.path.contains(adapter.config.parameterMark)
+      }
+    }
+    func set(_ isTrainable: Bool, where applies: (String) -> Bool) {
+      for named in tower.parameters where applies(named.path) { named.cell.isTrainable = isTrainable }
+    }
+    if options.train_embed { set(true) { $0.hasPrefix(names.tokens + ".") } }
+    if options.freeze_llm { tower.setTrainable(false) }
+    if description.prompt != nil { encoder.text.setTrainable(false) }
+    // The published wrapper freezes the norms again under prompt tuning.
+    if options.unlock_ln, description.prompt == nil || !isReference { set(true, where: names.isNorm) }
+    set(false) { names.block(of: $0).map { $0 < options.num_freeze_blocks } ?? false }
+    tower.virtualTokens?.cell.isTrainable = true
+    if let adapter = description.imageAdapter {
+      for named in encoder.image.model.parameters {
+        named.cell.isTrainable = named.path.contains(adapter.config.parameterMark)
+      }
+    }
+    if options.freeze_vit { encoder.image.setTrainable(false) }
   }
 
   /// Puts vectors in front of captions; a checkpoint's own vectors are kept and trained on.
@@ -115,20 +192,19 @@ struct ModelSource {
       }
       return loaded
     }
-    var description = loaded.description
-    description.prompt = prompt
+    var loaded = loaded
+    loaded.description.prompt = prompt
     // The `X` in front of a caption takes one of its columns and is then dropped.
-    description.encoder.captionLength -= 1
-    if let contradiction = description.encoder.contradiction(virtualTokenCount: prompt.virtualTokenCount) {
+    loaded.description.encoder.captionLength -= 1
+    let config = loaded.description.encoder
+    if let contradiction = config.contradiction(virtualTokenCount: prompt.virtualTokenCount) {
       throw TrainingError.badConfiguration(Problem("--ctx_length", found: contradiction))
     }
     let words =
-      options.ctx_init == "caption" ? loaded.tokenizer.encode(Captions.chestPrefix.lowercased()) : nil
+      options.ctx_init == "caption"
+      ? loaded.tokenizer.encodeWithSpecials(Captions.chestPrefix.lowercased()) : nil
     try prompt.apply(to: loaded.encoder.text.model, startingFrom: words)
-    loaded.encoder.setCaptions(
-      length: description.encoder.captionLength, pooledToken: description.encoder.pooledToken)
-    return LoadedModel(
-      encoder: loaded.encoder, description: description, tokenizer: loaded.tokenizer,
-      tokenizerJSON: loaded.tokenizerJSON)
+    loaded.encoder.setCaptions(length: config.captionLength, pooledToken: config.pooledToken)
+    return loaded
   }
 }

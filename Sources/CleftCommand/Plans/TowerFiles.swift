@@ -9,42 +9,77 @@ import Foundation
 /// Where the values of a new model come from: nowhere (`--model`), or weight files of the two towers.
 struct TowerFiles {
   let options: ModelOptions
-  private let image: (any WeightsFile)?
+  let isReference: Bool
+  private let image: ImageSource?
   private let textFolder: String?
+
+  /// An image tower's weights with what is known of it.
+  private struct ImageSource {
+    let file: any WeightsFile
+    let entry: ModelCatalog.ImageEntry?
+  }
 
   /// Finds the files that the options name.
   ///
   /// - Throws: `TrainingError.missing` with the command that fetches what is not there.
-  init(options: ModelOptions) throws {
+  init(options: ModelOptions, isReference: Bool) throws {
     self.options = options
+    self.isReference = isReference
     if options.model != nil {
       (image, textFolder) = (nil, nil)
       return
     }
-    let imagePath = try Self.find(
-      "--img_encoder", options.img_encoder, fetch: ModelCatalog.imageTowers[options.img_encoder]?.fetchCommand
-    )
-    image = try WeightsFiles.open(Self.weights(in: imagePath))
-    textFolder = try Self.find(
-      "--text_model", options.text_model, fetch: ModelCatalog.textTowers[options.text_model]?.fetchCommand)
+    image = try Self.imageSource(options)
+    textFolder = try Self.textFolder(options)
   }
 
-  private static func find(_ option: String, _ name: String, fetch: String?) throws -> String {
-    if FileSystem.exists(name) { return name }
-    let hint = fetch.map {
-      "Fetch it with: \($0) — then pass its path; or start from random values with --model tiny."
+  /// The name or path of the image tower.
+  static func imageName(_ options: ModelOptions) -> String {
+    options.img_encoder ?? (options.llm_type == "bert" ? "vit_base" : "dinov2_vitb14_reg")
+  }
+
+  private static func imageSource(_ options: ModelOptions) throws -> ImageSource {
+    let name = imageName(options)
+    let catalog = options.baseline_vit ? ModelCatalog.baselineTowers : ModelCatalog.imageTowers
+    if options.baseline_vit, catalog[name] == nil {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--img_encoder", found: "'\(name)' with --baseline_vit",
+          expected: "one of \(catalog.keys.sorted().joined(separator: ", "))"))
     }
+    let entry = catalog[name] ?? ModelCatalog.baselineTowers[name]
+    let candidates = [name] + (entry?.files ?? [])
+    let path = try find("--img_encoder", name, candidates, options, fetch: entry?.fetch)
+    return ImageSource(file: try WeightsFiles.open(path), entry: entry)
+  }
+
+  /// The folder of the text tower.
+  static func textFolder(_ options: ModelOptions) throws -> String {
+    let name = options.text_model ?? ModelCatalog.textTowerByKind[options.llm_type] ?? ""
+    return try find("--text_model", name, [name], options, fetch: ModelCatalog.textTowers[name]?.fetch)
+  }
+
+  /// Looks for files by path, in `--model_dir` and in the caches of the tools that download them.
+  private static func find(
+    _ option: String, _ name: String, _ candidates: [String], _ options: ModelOptions, fetch: String?
+  ) throws -> String {
+    for candidate in candidates {
+      if FileSystem.exists(candidate) { return candidate }
+      if let folder = options.model_dir, FileSystem.exists("\(folder)/\(candidate)") {
+        return "\(folder)/\(candidate)"
+      }
+      if let cached = HubCache.locate(candidate) { return cached }
+    }
+    let hint = fetch.map {
+      "Fetch it with: \($0) — it is then found by its name; or start from random values with --model tiny."
+    }
+    let places = options.model_dir.map { "\($0), " } ?? ""
     throw TrainingError.missing(
       Problem(
-        "\(option) \(name)", found: "no such file or folder", expected: "a weights file or a folder with one",
+        "\(option) \(name)",
+        found: "nothing here, in \(places)or in the caches of Hugging Face and torch hub",
+        expected: "a weights file or a folder with one",
         hint: hint ?? "Check the path, or start from random values with --model tiny."))
-  }
-
-  /// The weights file that a path means: itself, or the usual name in a folder.
-  private static func weights(in path: String) -> String {
-    if !FileSystem.isFolder(path) { return path }
-    let names = ["model.safetensors", "pytorch_model.bin"]
-    return path + "/" + (names.first { FileSystem.exists("\(path)/\($0)") } ?? names[0])
   }
 
   /// Shapes of the pair.
@@ -59,109 +94,110 @@ struct TowerFiles {
       return config
     }
     guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
-    let path = textFolder + "/config.json"
+    var text = try Self.textConfig(textFolder)
+    let kind = ModelCatalog.textTowerByKind.first { name, published in
+      name == options.llm_type
+        && ModelCatalog.textTowers[published].map { type(of: $0.config) == type(of: text) } == true
+    }
+    if kind == nil, options.llm_type != "gpt" {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--llm_type", found: options.llm_type,
+          expected: "the kind of \(textFolder), \(type(of: text).modelType)"))
+    }
+    if var bert = text as? BertConfig, options.llm_type == "bert" {
+      bert.readsAllAtPositionZero = isReference
+      text = bert
+    }
+    let blocks = options.text_layers ?? (options.llm_type == "bert" ? min(6, text.depth) : text.depth)
+    guard blocks <= text.depth else {
+      throw TrainingError.badConfiguration(
+        Problem("--text_layers", found: "\(blocks)", expected: "at most the \(text.depth) of \(textFolder)"))
+    }
+    text.depth = blocks
+    return DualEncoderConfig(vision: try imageConfig(image), text: text)
+  }
+
+  private func imageConfig(_ image: ImageSource) throws -> any ImageTowerConfig {
+    try image.entry?.config
+      ?? VisionTransformerConfig.inferred(from: image.file, headCount: options.img_heads)
+  }
+
+  /// Sizes of a text tower from its folder's `config.json`.
+  static func textConfig(_ folder: String) throws -> any TextTowerConfig {
+    let path = folder + "/config.json"
     let data = try FileSystem.read(path)
-    let text: GPTConfig
     do {
-      text = try JSONDecoder().decode(GPTConfig.self, from: data)
+      return try JSONDecoder().decode(TextTowerFile.self, from: data).config
     } catch let DecodingError.dataCorrupted(context) {
       throw TrainingError.badData(Problem(path, found: context.debugDescription))
+    } catch let DecodingError.keyNotFound(key, _) {
+      throw TrainingError.badData(
+        Problem(
+          path, found: "no '\(key.stringValue)'", expected: "Hugging Face's config.json of a language model"))
     } catch {
       throw TrainingError.badData(
-        Problem(path, found: "no GPT-2 configuration", expected: "Hugging Face's config.json"))
+        Problem(path, found: "not a configuration (\(error))", expected: "Hugging Face's config.json"))
     }
-    let vision =
-      try ModelCatalog.imageTowers[options.img_encoder]?.config
-      ?? VisionTransformerConfig.inferred(from: image, headCount: options.img_heads)
-    return DualEncoderConfig(vision: vision, text: text)
   }
 
   /// The tokenizer and the text of its file.
-  func tokenizer(vocabularySize: Int) throws -> (ByteLevelBPE, String) {
-    let path = options.tokenizer ?? textFolder
-    let loaded: (ByteLevelBPE, String)
-    if let path {
-      let tokenizer = try TokenizerFiles.read(path)
-      loaded = (tokenizer, tokenizer.tokenizerJSON)
+  func tokenizer(vocabularySize: Int) throws -> any Tokenizer {
+    let tokenizer: any Tokenizer
+    if let path = options.tokenizer ?? textFolder {
+      tokenizer = try TokenizerFiles.read(path)
     } else if options.model == "tiny" {
-      loaded = (DefaultVocabulary.tokenizer, DefaultVocabulary.tokenizer.tokenizerJSON)
+      tokenizer = DefaultVocabulary.tokenizer
     } else {
       throw TrainingError.missing(
         Problem(
           "--tokenizer", found: "nothing", expected: "a tokenizer file or folder",
           hint: "Make one with 'cleft tokenizer train', or use --model tiny, which has one."))
     }
-    guard loaded.0.vocabularySize <= vocabularySize else {
+    guard tokenizer.vocabularySize <= vocabularySize else {
       throw TrainingError.badConfiguration(
         Problem(
-          "--tokenizer", found: "\(loaded.0.vocabularySize) ids",
-          expected: "at most the model's \(vocabularySize)",
-          hint: "Use the text tower's own tokenizer."))
+          "--tokenizer", found: "\(tokenizer.vocabularySize) ids",
+          expected: "at most the model's \(vocabularySize)", hint: "Use the text tower's own tokenizer."))
     }
-    return loaded
+    return tokenizer
   }
 
   /// Fills the towers with the files' values; heads and temperature keep their start values.
-  func load(into encoder: DualEncoder) throws {
-    guard let image, let textFolder else { return }
-    try Self.load(image, into: encoder.image.model, prefix: "")
-    let file = try WeightsFiles.open(Self.weights(in: textFolder))
-    let hasPrefix = file.entries.keys.contains { $0.hasPrefix("transformer.") }
-    try Self.load(file, into: encoder.text.model, prefix: hasPrefix ? "" : "transformer.")
-  }
-
-  private static func load(_ file: any WeightsFile, into module: any Module, prefix: String) throws {
-    let own = Set(module.cells().map(\.path))
-    var keys: [String: Shape] = [:]
-    for (key, entry) in file.entries {
-      let name = prefix + key
-      // Language-model head and mask buffers have no use here.
-      if !own.contains(name),
-        key == "lm_head.weight" || key.hasSuffix(".attn.bias") || key.hasSuffix(".attn.masked_bias")
-      {
-        continue
-      }
-      keys[name] = entry.shape
-    }
-    try module.load(from: file.path, keys: keys, optional: { $0 == "mask_token" }) {
-      try file.tensor(String($0.dropFirst(prefix.count)))
-    }
-  }
-}
-
-extension VisionTransformerConfig {
-  /// Sizes read off the shapes of a DINOv2 weights file.
   ///
-  /// - Parameter headCount: shapes do not tell it; nil takes the published head width of 64 at the published widths.
-  static func inferred(from file: any WeightsFile, headCount: Int?) throws -> VisionTransformerConfig {
-    func shape(_ key: String) throws -> Shape {
-      guard let entry = file.entries[key] else {
-        throw TrainingError.badData(
-          Problem("\(file.path): \(key)", found: "missing", expected: "a DINOv2 image tower"))
+  /// - Returns: one line for every key that was not used or not found, with the reason.
+  func load(into encoder: DualEncoder) throws -> [String] {
+    guard let image, let textFolder else { return [] }
+    let tower = encoder.image.model
+    let kind = type(of: encoder.config.vision)
+    let prefix = image.entry?.keyPrefix ?? ""
+    let notes = try Self.load(
+      image.file, into: tower, prefix: prefix, ignored: kind.ignoredKeys, isStrict: !options.non_strict)
+    let blocks = encoder.text.model.names.blocks
+    let unused = (encoder.config.text.depth..<256).flatMap { index in
+      [blocks, String(blocks.drop { $0 != "." }.dropFirst()), "bert." + blocks].map {
+        (prefix: "\($0).\(index).", reason: "blocks behind the \(encoder.config.text.depth) in use")
       }
-      guard entry.shape.rank > 0, entry.shape.count > 0 else {
-        throw TrainingError.badData(Problem("\(file.path): \(key)", found: "an empty shape"))
-      }
-      return entry.shape
     }
-    let isHub = file.entries["register_tokens"] != nil || file.entries["mask_token"] != nil
-    let width = try shape("cls_token").last
-    let rows = try shape("pos_embed").count / width - (isHub ? 1 : 0)
-    let depth = (0..<1000).first { file.entries["blocks.\($0).norm1.weight"] == nil } ?? 0
-    let grid = Int(Double(rows).squareRoot().rounded())
-    let patch = try shape("patch_embed.proj.weight").last
-    guard let heads = headCount ?? ([384, 768, 1024, 1536].contains(width) ? width / 64 : nil) else {
-      throw TrainingError.badConfiguration(
-        Problem(
-          "--img_encoder \(file.path)", found: "an image tower of width \(width)",
-          expected: "--img_heads, which a weights file does not tell"))
-    }
-    let registers = file.entries["register_tokens"] ?? file.entries["reg_token"]
-    return VisionTransformerConfig(
-      hiddenSize: width, depth: depth, headCount: heads, patchSize: patch,
-      registerCount: registers.map { $0.shape.count / width } ?? 0,
-      mlpRatio: try shape("blocks.0.mlp.fc1.weight")[0] / width, positionGrid: grid,
-      imageSizePixels: 16 * patch,
-      tokenNames: isHub ? .hub : .timm)
+    return notes
+      + (try Self.load(
+        try WeightsFiles.open(textFolder), into: encoder.text.model, ignored: unused,
+        isStrict: !options.non_strict))
+  }
+
+  /// Fills one tower with the values of its own file.
+  ///
+  /// - Returns: one line for every key that was left out, with the reason.
+  static func load(
+    _ file: any WeightsFile, into tower: any Module, prefix: String = "",
+    ignored: [(prefix: String, reason: String)] = [], isStrict: Bool = true
+  ) throws -> [String] {
+    let translation = KeyMap.translateTower(file.entries.keys, tower: tower, prefix: prefix, ignored: ignored)
+    let report = try tower.load(
+      from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
+      isStrict: isStrict, optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") }
+    ) { try file.number(translation.sources[$0] ?? $0) }
+    return report.missing.map { "\(file.path): \($0): missing, keeps its start value" }
+      + report.unexpected.map { "\(file.path): \(translation.sources[$0] ?? $0): not used" }
   }
 }

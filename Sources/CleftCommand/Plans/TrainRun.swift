@@ -3,6 +3,7 @@ import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
+import CleftText
 import CleftTraining
 import Foundation
 
@@ -66,9 +67,9 @@ struct TrainRun {
     let resumed = try options.run.resume_ckpt.map { try resumeFolder($0) }
     let state = try resumed.map { try Checkpoint.readState($0) }
     let loaded = try ModelSource(
-      options: options.model, isReference: options.isReference, seed: options.run.seed
-    )
-    .trainable()
+      options: options.model, isReference: options.isReference, seed: options.run.seed,
+      totalSteps: options.optimizer.max_steps
+    ).trainable()
     let training = try dataset(.train, loaded.description)
     let validation = try dataset(.valid, loaded.description)
     try training.requirePictures()
@@ -93,13 +94,14 @@ struct TrainRun {
     options.announce(log, loaded.description)
     if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
+    for note in loaded.notes { log.warn(note) }
     log.say(summary(loaded.encoder, training, validation))
     warn(task, state, log, folder)
     Signals.watch()
     try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
       Checkpoint.Contents(
         model: loaded.encoder, description: loaded.description, optimizer: optimizer,
-        tokenizerJSON: loaded.tokenizerJSON, state: RunState(step: step, settings: settings))
+        tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: settings))
     }
     Signals.unwatch()
     try testFinalWeights(loaded, log)

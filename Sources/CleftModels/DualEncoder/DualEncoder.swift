@@ -5,24 +5,20 @@ import Foundation
 /// Image tower with its projection.
 public final class ImageEncoder: Module {
   /// The backbone.
-  @Child("model") public var model: VisionTransformer
+  @Child("model") public var model: any ImageTower
   /// The projection.
   @Child("global_embed") public var projection: any UnaryLayer
-  let pooling: DualEncoderConfig.Pooling
+  let pooling: ImagePooling
 
   init(_ config: DualEncoderConfig) {
-    _model.wrappedValue = VisionTransformer(config.vision)
+    _model.wrappedValue = config.vision.makeTower()
     _projection.wrappedValue = makeHead(config.head, config.vision.hiddenSize, config.embeddingSize)
     pooling = config.pooling
   }
 
   /// Unit vectors of images: `[B, 3, H, W]` → `[B, E]`.
   public func callAsFunction(_ images: Tensor, _ context: ForwardContext) -> Tensor {
-    let feature =
-      switch pooling {
-      case .mean: model.meanFeature(images, context)
-      case .cls: model.classFeature(images, context)
-      }
+    let feature = model.feature(images, pooling: pooling, context)
     let projected = projection(feature, context.split("global_embed"))
     let embedding = normalizeRows(projected)
     context.taps?.record("image_feature", feature)
@@ -35,18 +31,19 @@ public final class ImageEncoder: Module {
 /// Text tower with its projection.
 public final class TextEncoder: Module {
   /// The language model.
-  @Child("model") public var model: GPTEncoder
+  @Child("model") public var model: any TextTower
   /// The projection.
   @Child("global_embed") public var projection: any UnaryLayer
 
   init(_ config: DualEncoderConfig) {
-    _model.wrappedValue = GPTEncoder(config.text)
+    _model.wrappedValue = config.text.makeTower()
     _projection.wrappedValue = makeHead(config.head, config.text.hiddenSize, config.embeddingSize)
   }
 
   /// Unit vectors of captions: packed captions → `[B, E]`.
   public func callAsFunction(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
-    let feature = model(batch, context)
+    let tower = model
+    let feature = tower(batch, context)
     let projected = projection(feature, context.split("global_embed"))
     let embedding = normalizeRows(projected)
     context.taps?.record("text_feature", feature)
@@ -88,10 +85,10 @@ public final class DualEncoder: Module {
     -> TextBatch
   {
     TextBatch(
-      captions: captions, length: config.captionLength, endOfTextID: config.text.endOfTextID,
-      pooledToken: config.pooledToken, virtualCount: text.model.virtualTokens?.weight.shape[0] ?? 0,
-      firstPosition: text.model.prefixTable?.weight.shape[0] ?? 0, deduplicates: deduplicates,
-      keepsPadding: keepsPadding)
+      captions: captions, length: config.captionLength, paddingID: config.text.paddingID,
+      pooledToken: config.text.isCausal ? config.pooledToken : .first, isCausal: config.text.isCausal,
+      virtualCount: text.model.virtualTokens?.cell.shape[0] ?? 0,
+      firstPosition: text.model.prefix?.count ?? 0, deduplicates: deduplicates, keepsPadding: keepsPadding)
   }
 }
 

@@ -1,77 +1,32 @@
 /// Everything that decides the shapes and numerics of an image–text pair of towers.
-public struct DualEncoderConfig: Codable, Sendable, Equatable {
+public struct DualEncoderConfig: Codable, Sendable {
   /// Projection behind each tower.
   public enum Head: String, Codable, Sendable, CaseIterable {
     case linear
     case mlp
   }
 
-  /// What stands for an image.
-  public enum Pooling: String, Codable, Sendable, CaseIterable {
-    /// Mean of all tokens before the final norm (`--pool_feat`).
-    case mean
-    /// Class token after the final norm.
-    case cls
-  }
-
   /// Image tower.
-  public var vision: VisionTransformerConfig
+  public var vision: any ImageTowerConfig
   /// Text tower.
-  public var text: GPTConfig
+  public var text: any TextTowerConfig
   /// Width of the shared space.
   public var embeddingSize: Int
   /// Projections.
   public var head: Head
   /// Image feature.
-  public var pooling: Pooling
-  /// Text feature.
+  public var pooling: ImagePooling
+  /// Text feature of causal towers; the others have their first token.
   public var pooledToken: PooledToken
   /// Columns of a caption in the published layout; longer captions are cut.
   public var captionLength: Int
   /// Start of the temperature; the trained `logit_scale` is ln(1/temperature).
   public var temperature: Float
 
-  /// What makes these numbers impossible together, nil if nothing does.
-  ///
-  /// - Parameter virtualTokenCount: vectors in front of every caption.
-  public func contradiction(virtualTokenCount: Int = 0) -> String? {
-    let sizes = [
-      ("hidden size", vision.hiddenSize), ("depth", vision.depth), ("heads", vision.headCount),
-      ("patch size", vision.patchSize), ("mlp ratio", vision.mlpRatio),
-      ("position grid", vision.positionGrid),
-      ("image size", vision.imageSizePixels), ("vocab_size", text.vocabularySize),
-      ("n_positions", text.positionCount),
-      ("n_embd", text.hiddenSize), ("n_layer", text.depth), ("n_head", text.headCount),
-      ("embedding size", embeddingSize), ("caption length", captionLength),
-    ]
-    for (name, size) in sizes where size < 1 || size > 1 << 24 {
-      return "\(name) \(size); expected 1 ... 2^24"
-    }
-    if !(text.dropout >= 0 && text.dropout < 1) { return "dropout \(text.dropout); expected 0 ..< 1" }
-    if !(0...(1 << 24)).contains(virtualTokenCount) { return "\(virtualTokenCount) virtual tokens" }
-    if vision.registerCount < 0 { return "\(vision.registerCount) registers; expected 0 or more" }
-    for (name, width, heads) in [
-      ("image", vision.hiddenSize, vision.headCount), ("text", text.hiddenSize, text.headCount),
-    ] where width % heads != 0 {
-      return "\(name) tower: \(heads) heads for \(width) channels; expected a divisor"
-    }
-    if vision.imageSizePixels % vision.patchSize != 0 {
-      return "image size \(vision.imageSizePixels); expected a multiple of the patch size \(vision.patchSize)"
-    }
-    if !(0..<text.vocabularySize).contains(text.endOfTextID) {
-      return "eos_token_id \(text.endOfTextID); expected below vocab_size \(text.vocabularySize)"
-    }
-    if virtualTokenCount + captionLength > text.positionCount {
-      return "\(virtualTokenCount) virtual tokens and \(captionLength) caption columns; "
-        + "expected at most n_positions \(text.positionCount) together"
-    }
-    return nil
-  }
-
   /// Makes a configuration.
   public init(
-    vision: VisionTransformerConfig, text: GPTConfig, embeddingSize: Int = 512, head: Head = .linear,
-    pooling: Pooling = .mean, pooledToken: PooledToken = .endOfText, captionLength: Int = 64,
+    vision: any ImageTowerConfig, text: any TextTowerConfig, embeddingSize: Int = 512, head: Head = .linear,
+    pooling: ImagePooling = .mean, pooledToken: PooledToken = .endOfText, captionLength: Int = 64,
     temperature: Float = 0.07
   ) {
     self.vision = vision
@@ -82,5 +37,54 @@ public struct DualEncoderConfig: Codable, Sendable, Equatable {
     self.pooledToken = pooledToken
     self.captionLength = captionLength
     self.temperature = temperature
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case vision, text, embeddingSize, head, pooling, pooledToken, captionLength, temperature
+  }
+
+  /// Reads a configuration.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      vision: try values.decode(ImageTowerFile.self, forKey: .vision).config,
+      text: try values.decode(TextTowerFile.self, forKey: .text).config,
+      embeddingSize: try values.decode(Int.self, forKey: .embeddingSize),
+      head: try values.decode(Head.self, forKey: .head),
+      pooling: try values.decode(ImagePooling.self, forKey: .pooling),
+      pooledToken: try values.decode(PooledToken.self, forKey: .pooledToken),
+      captionLength: try values.decode(Int.self, forKey: .captionLength),
+      temperature: try values.decode(Float.self, forKey: .temperature))
+  }
+
+  /// Writes the configuration.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(ImageTowerFile(vision), forKey: .vision)
+    try values.encode(TextTowerFile(text), forKey: .text)
+    try values.encode(embeddingSize, forKey: .embeddingSize)
+    try values.encode(head, forKey: .head)
+    try values.encode(pooling, forKey: .pooling)
+    try values.encode(pooledToken, forKey: .pooledToken)
+    try values.encode(captionLength, forKey: .captionLength)
+    try values.encode(temperature, forKey: .temperature)
+  }
+
+  /// What makes these numbers impossible together, nil if nothing does.
+  ///
+  /// - Parameter virtualTokenCount: vectors in front of every caption.
+  public func contradiction(virtualTokenCount: Int = 0) -> String? {
+    let sizes = [("embedding size", embeddingSize), ("caption length", captionLength)]
+    if let wrong = impossibleSize(sizes) ?? vision.contradiction ?? text.contradiction { return wrong }
+    if !(text.dropout >= 0 && text.dropout < 1) { return "dropout \(text.dropout); expected 0 ..< 1" }
+    if !(0...(1 << 24)).contains(virtualTokenCount) { return "\(virtualTokenCount) virtual tokens" }
+    if pooling == .mean && !vision.hasTokens {
+      return "mean pooling of an image tower without tokens; leave --pool_feat out"
+    }
+    if virtualTokenCount + captionLength > text.positionCount {
+      return "\(virtualTokenCount) virtual tokens and \(captionLength) caption columns; "
+        + "expected at most \(text.positionCount) positions together"
+    }
+    return nil
   }
 }

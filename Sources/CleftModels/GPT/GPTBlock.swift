@@ -21,14 +21,13 @@ public final class GPTAttention: Module {
       dropout: config.dropout)
   }
 
-  func callAsFunction(
-    _ x: Tensor, _ layout: SequenceLayout, _ prefix: AttentionPrefix?, _ context: ForwardContext
-  ) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ input: TextBlockInput, _ context: ForwardContext) -> Tensor {
     var options = options
     options.dropout = context.isTraining ? options.dropout : 0
     options.key = context.key.split("attention")
     return output(
-      attention(qkv(x, context.split("c_attn")), layout, options, prefix: prefix), context.split("c_proj"))
+      attention(qkv(x, context.split("c_attn")), input.layout, options, prefix: input.prefix),
+      context.split("c_proj"))
   }
 }
 
@@ -51,7 +50,7 @@ public final class GPTMLP: Module {
 }
 
 /// One pre-norm block of GPT-2.
-public final class GPTBlock: Module {
+public final class GPTBlock: TextBlock {
   @Child("ln_1") var norm1: LayerNorm
   @Child("attn") var attention: GPTAttention
   @Child("ln_2") var norm2: LayerNorm
@@ -66,10 +65,8 @@ public final class GPTBlock: Module {
     dropout = config.dropout
   }
 
-  func callAsFunction(
-    _ x: Tensor, _ layout: SequenceLayout, _ prefix: AttentionPrefix?, _ context: ForwardContext
-  ) -> Tensor {
-    let attended = attention(norm1(x, context), layout, prefix, context.split("attn"))
+  func callAsFunction(_ x: Tensor, _ input: TextBlockInput, _ context: ForwardContext) -> Tensor {
+    let attended = attention(norm1(x, context), input, context.split("attn"))
     let y = context.dropout(attended, dropout, "attn residual", adding: x)
     return context.dropout(mlp(norm2(y, context), context.split("mlp")), dropout, "mlp residual", adding: y)
   }

@@ -1,7 +1,10 @@
 /// Sizes and numerics of a GPT-2 text tower.
 ///
 /// Coding keys are those of Hugging Face's `config.json`.
-public struct GPTConfig: Codable, Sendable, Equatable {
+public struct GPTConfig: TextTowerConfig, Equatable {
+  /// `gpt2`.
+  public static let modelType = "gpt2"
+
   /// Number of token ids.
   public var vocabularySize: Int
   /// Number of positions.
@@ -60,6 +63,8 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     case attentionDropout = "attn_pdrop"
     case embeddingDropout = "embd_pdrop"
     case scalesAttention = "scale_attn_weights"
+    case innerSize = "n_inner"
+    case width = "n_embd"
   }
 
   /// Reads a configuration; what older `config.json` files leave out gets GPT-2's default.
@@ -73,6 +78,10 @@ public struct GPTConfig: Codable, Sendable, Equatable {
     let activation = try fixed.decodeIfPresent(String.self, forKey: .activation) ?? "gelu_new"
     if !["gelu_new", "gelu_pytorch_tanh"].contains(activation) {
       throw refuse(.activation, "activation_function '\(activation)'; expected gelu_new")
+    }
+    let inner = try fixed.decodeIfPresent(Int.self, forKey: .innerSize)
+    if let inner, try inner != 4 * fixed.decode(Int.self, forKey: .width) {
+      throw refuse(.innerSize, "n_inner \(inner); expected null or 4 times n_embd")
     }
     if try fixed.decodeIfPresent(Bool.self, forKey: .scalesAttention) == false {
       throw refuse(.scalesAttention, "scale_attn_weights false; expected true")
@@ -97,4 +106,24 @@ public struct GPTConfig: Codable, Sendable, Equatable {
       }
     }
   }
+
+  /// Id of the slots behind a caption: the one that ends a text.
+  public var paddingID: Int {
+    get { endOfTextID }
+    set { endOfTextID = newValue }
+  }
+
+  /// A token sees no later token.
+  public var isCausal: Bool { true }
+
+  /// What makes the numbers impossible together, nil if nothing does.
+  public var contradiction: String? {
+    impossibleSize([
+      ("vocab_size", vocabularySize), ("n_positions", positionCount), ("n_embd", hiddenSize),
+      ("n_layer", depth), ("n_head", headCount),
+    ]) ?? unevenHeads("text", hiddenSize, headCount) ?? idOutside("eos_token_id", endOfTextID, vocabularySize)
+  }
+
+  /// Makes the tower; the values come later.
+  public func makeTower() -> any TextTower { GPTEncoder(self) }
 }

@@ -22,8 +22,14 @@ public final class VisionAttention: Module {
   }
 }
 
+/// The feed-forward part of a vision block.
+public protocol VisionFeedForward: Module {
+  /// `[B·T, C]` → `[B·T, C]`.
+  func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor
+}
+
 /// Two linear layers with exact GELU between.
-public final class VisionMLP: Module {
+public final class VisionMLP: VisionFeedForward {
   @Child("fc1") var first: any UnaryLayer
   @Child("fc2") var second: any UnaryLayer
 
@@ -32,8 +38,29 @@ public final class VisionMLP: Module {
     _second.wrappedValue = Linear(hiddenSize, width, initializer: initializer)
   }
 
-  func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
+  /// Applies the layers.
+  public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
     second(gelu(first(x, context.split("fc1")), .erf), context.split("fc2"))
+  }
+}
+
+/// `w3(SiLU(a) ⊙ b)` with `a` and `b` the two halves of `w12(x)`; timm calls the two layers `fc1` and `fc2`.
+public final class VisionSwiGLU: VisionFeedForward {
+  @Child("w12") var first: any UnaryLayer
+  @Child("w3") var second: any UnaryLayer
+
+  init(_ width: Int, hiddenSize: Int, initializer: Initializer, names: VisionTransformerConfig.TokenNames) {
+    if names != .hub {
+      _first = Child("fc1")
+      _second = Child("fc2")
+    }
+    _first.wrappedValue = Linear(width, 2 * hiddenSize, initializer: initializer)
+    _second.wrappedValue = Linear(hiddenSize, width, initializer: initializer)
+  }
+
+  /// Applies the layers.
+  public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
+    second(siluProduct(packed: first(x, context.split("w12"))), context.split("w3"))
   }
 }
 
@@ -44,29 +71,59 @@ public final class LayerScale: Module {
   init(_ width: Int) { _gamma = Parameter("gamma", [width], .ones) }
 }
 
-/// One pre-norm block of DINOv2: `x + γ₁⊙Attn(LN x)`, then `x + γ₂⊙MLP(LN x)`.
+/// One pre-norm block: `x + γ₁⊙Attn(LN x)`, then `x + γ₂⊙MLP(LN x)`; γ is left out without LayerScale.
 public final class VisionBlock: Module {
   @Child("norm1") var norm1: LayerNorm
   @Child("attn") var attention: VisionAttention
-  @Child("ls1") var scale1: LayerScale
+  @Child("ls1") var scale1: LayerScale?
   @Child("norm2") var norm2: LayerNorm
-  @Child("mlp") var mlp: VisionMLP
-  @Child("ls2") var scale2: LayerScale
+  @Child("mlp") var mlp: any VisionFeedForward
+  @Child("ls2") var scale2: LayerScale?
+  let dropPath: Float
 
-  init(_ config: VisionTransformerConfig) {
-    let width = config.hiddenSize
-    let start = Initializer.truncatedNormal(deviation: config.initializerRange)
-    _norm1.wrappedValue = LayerNorm(width, epsilon: config.layerNormEpsilon)
-    _attention.wrappedValue = VisionAttention(width, headCount: config.headCount, initializer: start)
-    _scale1.wrappedValue = LayerScale(width)
-    _norm2.wrappedValue = LayerNorm(width, epsilon: config.layerNormEpsilon)
-    _mlp.wrappedValue = VisionMLP(width, hiddenSize: config.mlpRatio * width, initializer: start)
-    _scale2.wrappedValue = LayerScale(width)
+  /// Makes a block; `feedForwardSize` nil follows from `mlpRatio`.
+  public init(
+    width: Int, headCount: Int, mlpRatio: Int, feedForward: VisionTransformerConfig.FeedForward,
+    usesLayerScale: Bool, layerNormEpsilon: Float, dropPath: Float, initializer: Initializer,
+    feedForwardSize: Int? = nil, names: VisionTransformerConfig.TokenNames = .hub
+  ) {
+    self.dropPath = dropPath
+    let inner = feedForwardSize ?? mlpRatio * width
+    _norm1.wrappedValue = LayerNorm(width, epsilon: layerNormEpsilon)
+    _attention.wrappedValue = VisionAttention(width, headCount: headCount, initializer: initializer)
+    _scale1.wrappedValue = usesLayerScale ? LayerScale(width) : nil
+    _norm2.wrappedValue = LayerNorm(width, epsilon: layerNormEpsilon)
+    switch feedForward {
+    case .mlp: _mlp.wrappedValue = VisionMLP(width, hiddenSize: inner, initializer: initializer)
+    case .swiglu:
+      _mlp.wrappedValue = VisionSwiGLU(width, hiddenSize: inner, initializer: initializer, names: names)
+    }
+    _scale2.wrappedValue = usesLayerScale ? LayerScale(width) : nil
+  }
+
+  /// Block `index` of a tower; stochastic depth grows from 0 at the first block.
+  convenience init(_ config: VisionTransformerConfig, index: Int) {
+    self.init(
+      width: config.hiddenSize, headCount: config.headCount, mlpRatio: config.mlpRatio,
+      feedForward: config.feedForward, usesLayerScale: config.usesLayerScale,
+      layerNormEpsilon: config.layerNormEpsilon,
+      dropPath: config.dropPath * Float(index) / Float(max(config.depth - 1, 1)),
+      initializer: .truncatedNormal(deviation: config.initializerRange), feedForwardSize: config.innerSize,
+      names: config.tokenNames)
   }
 
   func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
     let attended = attention(norm1(x, context), layout, context.split("attn"))
-    let y = addScaled(x, attended, scale1.gamma)
-    return addScaled(y, mlp(norm2(y, context), context.split("mlp")), scale2.gamma)
+    let y = joined(x, attended, scale1, layout, context.split("drop path", 1))
+    return joined(
+      y, mlp(norm2(y, context), context.split("mlp")), scale2, layout, context.split("drop path", 2))
+  }
+
+  private func joined(
+    _ x: Tensor, _ branch: Tensor, _ scale: LayerScale?, _ layout: SequenceLayout, _ context: ForwardContext
+  ) -> Tensor {
+    let kept = CleftTensor.dropPath(
+      branch, count: layout.count, probability: context.isTraining ? dropPath : 0, key: context.key)
+    return scale.map { addScaled(x, kept, $0.gamma) } ?? x + kept
   }
 }

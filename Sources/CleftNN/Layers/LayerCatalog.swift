@@ -21,6 +21,7 @@ public enum LayerCatalog {
     Entry(name: "Linear", input: [5, 8], dependsOnMode: false) { Linear(8, 6) },
     Entry(name: "Linear(inOut)", input: [5, 8], dependsOnMode: false) { Linear(8, 6, layout: .inOut) },
     Entry(name: "LayerNorm", input: [5, 8], dependsOnMode: false) { LayerNorm(8, epsilon: 1e-5) },
+    Entry(name: "RMSNorm", input: [5, 8], dependsOnMode: false) { RMSNorm(8, epsilon: 1e-5) },
     Entry(name: "BatchNorm", input: [5, 8], dependsOnMode: true) { BatchNorm(8) },
     Entry(name: "ProjectionHead", input: [5, 8], dependsOnMode: true) {
       ProjectionHead(8, 4, hiddenSize: 16)

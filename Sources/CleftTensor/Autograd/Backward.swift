@@ -132,24 +132,32 @@ private func scaled(_ a: Tensor, by factor: Float) -> Tensor {
 /// Runs `body` without keeping what backward needs, and runs it once more during backward.
 ///
 /// Randomness must come from keys that `body` captures, so that both runs draw the same numbers. Gradients reach the
-/// parameters used inside even when `input` is a constant, so checkpointing never detaches an adapter.
+/// parameters used inside even when the inputs are constants, so checkpointing never detaches an adapter.
 ///
-/// - Parameter input: any shape; the only tensor from outside, parameters aside, that gradients flow back to.
-public func recompute(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
-  guard Tape.isRecording else { return body(input) }
-  var output = withoutGradients { body(input.detached) }
-  let saved = input.detached
-  let isInputTracked = input.isTracked
-  output.node = Node(inputs: [input.node]) { gradient, sink in
+/// - Parameter inputs: any shapes; the only tensors from outside, parameters aside, that gradients flow back to.
+public func recompute(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
+  guard Tape.isRecording else { return body(inputs) }
+  var output = withoutGradients { body(inputs.map(\.detached)) }
+  let saved = inputs.map(\.detached)
+  let isTracked = inputs.map(\.isTracked)
+  output.node = Node(inputs: inputs.map(\.node)) { gradient, sink in
     Tape.$isRecording.withValue(true) {
-      let leaf = Node()
-      let again = body(isInputTracked ? saved.tracked(by: leaf) : saved)
+      let leaves = inputs.indices.map { _ in Node() }
+      let again = body(saved.indices.map { isTracked[$0] ? saved[$0].tracked(by: leaves[$0]) : saved[$0] })
       guard let node = again.node else { return }
       let inner = BackwardPass()
       inner.run(from: node, gradient: gradient)
-      for (id, gradient) in inner.leaves where id != leaf.id { sink.pass.accumulate(leaf: id, gradient) }
-      if let gradient = inner.leaves[leaf.id] { sink.add(0, gradient) }
+      let own = Set(leaves.map(\.id))
+      for (id, gradient) in inner.leaves where !own.contains(id) { sink.pass.accumulate(leaf: id, gradient) }
+      for (index, leaf) in leaves.enumerated() {
+        if let gradient = inner.leaves[leaf.id] { sink.add(index, gradient) }
+      }
     }
   }
   return output
+}
+
+/// `recompute` of one input.
+public func recompute(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
+  recompute([input]) { body($0[0]) }
 }

@@ -4,11 +4,16 @@ struct AttentionKernel {
 
   let layout: SequenceLayout
   let options: AttentionOptions
+  /// Channels of the queries, all heads.
   let width: Int
   /// Keys in front of every sequence's own.
   let prefixCount: Int
+  /// Extents of the numbers added to the scores, nil for none.
+  let bias: AttentionBias.Extents?
 
   private var headSize: Int { width / options.headCount }
+  /// Query heads that share one head of keys and values.
+  private var headsPerGroup: Int { options.headCount / options.keyValueHeadCount }
   private var mask: DropoutMask? {
     options.dropout > 0 ? DropoutMask(key: options.key, probability: options.dropout) : nil
   }
@@ -23,64 +28,66 @@ struct AttentionKernel {
     let stride: Int
   }
 
-  func forward(_ rows: AttentionRows, _ prefix: AttentionRows?, out: Pointer) {
+  func forward(_ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, out: Pointer) {
     let mask = mask
-    eachItem(scratch: scratchCount, headsApart: false) { sequence, head, p in
+    eachItem(scratch: scratchCount, headsApart: false) { sequence, head, _, p in
       let column = head * headSize
       let first = layout.offsets[sequence]
-      let own = rows.from(row: first, column: column)
-      let front = prefix?.from(row: 0, column: column)
+      let own = rows.from(row: first, query: column, key: keyColumn(head))
+      let front = prefix?.from(row: 0, query: 0, key: keyColumn(head))
       for tile in tiles(sequence, head) {
-        probabilities(tile, own, front, into: p)
+        probabilities(tile, own, front, biasTable, into: p)
         if let mask { for row in tile.rows { drop(tile, mask, row, p) } }
         let target = out + (first + tile.rows.lowerBound) * width + column
         if let front {
           multiply(
-            p, tile.stride, front.v, front.stride, into: target, width, tile.rows.count, prefixCount, beta: 0)
+            p, tile.stride, front.v, front.keyStride, into: target, width, tile.rows.count, prefixCount,
+            beta: 0)
         }
         multiply(
-          p + prefixCount, tile.stride, own.v, own.stride, into: target, width, tile.rows.count, tile.keys,
+          p + prefixCount, tile.stride, own.v, own.keyStride, into: target, width, tile.rows.count, tile.keys,
           beta: front == nil ? 0 : 1)
       }
     }
   }
 
-  /// Gradients of queries, keys and values into `d`; those of the prefix are added to `dPrefix`.
+  /// Gradients of queries, keys and values into `d`; those of the prefix and of the bias are added to theirs.
   func backward(
-    _ rows: AttentionRows, _ prefix: AttentionRows?, dOut: Pointer, _ d: AttentionRows,
-    _ dPrefix: AttentionRows?
+    _ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, dOut: Pointer,
+    _ d: AttentionRows, _ dPrefix: AttentionRows?, _ dBias: Pointer?
   ) {
     let mask = mask
     let half = scratchCount
-    // Sequences share the prefix: its gradient is summed by one thread a head, in the order of the sequences.
-    eachItem(scratch: 2 * half, headsApart: dPrefix != nil) { sequence, head, p in
+    // Sequences share prefix and bias: their gradients are summed by one thread a head, in the order of the sequences.
+    eachItem(scratch: 2 * half, headsApart: dPrefix != nil || dBias != nil) {
+      sequence, head, isFirstHead, p in
       let column = head * headSize
       let first = layout.offsets[sequence]
-      let own = rows.from(row: first, column: column)
-      let front = prefix?.from(row: 0, column: column)
-      let target = d.from(row: first, column: column)
-      let frontTarget = dPrefix?.from(row: 0, column: column)
-      clearUnseen(sequence, target)
-      var isFirst = true
+      let own = rows.from(row: first, query: column, key: keyColumn(head))
+      let front = prefix?.from(row: 0, query: 0, key: keyColumn(head))
+      let target = d.from(row: first, query: column, key: keyColumn(head))
+      let frontTarget = dPrefix?.from(row: 0, query: 0, key: keyColumn(head))
+      if isFirstHead { clearUnseen(sequence, target) }
+      var isFirst = isFirstHead
       // The last tile sees every key, so walking backward lets the first product of each sum overwrite.
       for tile in tiles(sequence, head).reversed() {
         let dy = dOut + (first + tile.rows.lowerBound) * width + column
         let g = p + half
-        probabilities(tile, own, front, into: p)
+        probabilities(tile, own, front, biasTable, into: p)
         slopes(tile, own, front, dy, p, g, mask)
+        if let dBias { addBiasGradient(tile, g, dBias) }
         addKeyValueGradients(
           tile, own, dy, p + prefixCount, g + prefixCount, tile.keys, target, beta: isFirst ? 0 : 1)
         if let frontTarget { addKeyValueGradients(tile, own, dy, p, g, prefixCount, frontTarget, beta: 1) }
-        let dq = target.q + tile.rows.lowerBound * target.stride
+        let dq = target.q + tile.rows.lowerBound * target.queryStride
         if let front {
           multiply(
-            g, tile.stride, front.k, front.stride, into: dq, target.stride, tile.rows.count, prefixCount,
-            alpha: options.scale, beta: 0)
+            g, tile.stride, front.k, front.keyStride, into: dq, target.queryStride, tile.rows.count,
+            prefixCount, alpha: options.scale, beta: 0)
         }
         multiply(
-          g + prefixCount, tile.stride, own.k, own.stride, into: dq, target.stride, tile.rows.count,
-          tile.keys,
-          alpha: options.scale, beta: front == nil ? 0 : 1)
+          g + prefixCount, tile.stride, own.k, own.keyStride, into: dq, target.queryStride, tile.rows.count,
+          tile.keys, alpha: options.scale, beta: front == nil ? 0 : 1)
         isFirst = false
       }
     }
@@ -90,12 +97,19 @@ struct AttentionKernel {
 
   /// Probabilities of a tile before dropout.
   @inline(__always)
-  private func probabilities(_ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, into p: Pointer) {
-    let q = own.q + tile.rows.lowerBound * own.stride
+  private func probabilities(
+    _ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, _ biasTable: Pointer?, into p: Pointer
+  ) {
+    let q = own.q + tile.rows.lowerBound * own.queryStride
     scores(
-      tile, q, own.stride, keys: own.k, own.stride, front?.k, front?.stride, alpha: options.scale, into: p)
+      tile, q, own.queryStride, keys: own.k, own.keyStride, front?.k, front?.keyStride, alpha: options.scale,
+      into: p)
     for row in tile.rows {
       let line = p + (row - tile.rows.lowerBound) * tile.stride
+      if let biasTable, let bias {
+        let added = biasTable + bias.row(sequence: tile.sequence, head: tile.head, row)
+        for j in 0..<tile.keys { line[prefixCount + j] += added[j] }
+      }
       let seen = prefixCount + layout.visible(tile.sequence, row)
       Kernels.softmax(line, count: seen)
       for j in seen..<max(seen, tile.stride) { line[j] = 0 }
@@ -108,7 +122,7 @@ struct AttentionKernel {
     _ tile: Tile, _ own: AttentionRows, _ front: AttentionRows?, _ dy: Pointer, _ p: Pointer, _ g: Pointer,
     _ mask: DropoutMask?
   ) {
-    scores(tile, dy, width, keys: own.v, own.stride, front?.v, front?.stride, alpha: 1, into: g)
+    scores(tile, dy, width, keys: own.v, own.keyStride, front?.v, front?.keyStride, alpha: 1, into: g)
     for row in tile.rows {
       let probability = p + (row - tile.rows.lowerBound) * tile.stride
       let slope = g + (row - tile.rows.lowerBound) * tile.stride
@@ -116,6 +130,16 @@ struct AttentionKernel {
       let along = Kernels.dot(probability, slope, count: tile.stride)
       for j in 0..<tile.stride { slope[j] = probability[j] * (slope[j] - along) }
       if let mask { drop(tile, mask, row, p) }
+    }
+  }
+
+  /// Adds the gradient of a tile's scores to that of the bias.
+  private func addBiasGradient(_ tile: Tile, _ g: Pointer, _ dBias: Pointer) {
+    guard let bias else { return }
+    for row in tile.rows {
+      let slope = g + (row - tile.rows.lowerBound) * tile.stride + prefixCount
+      let target = dBias + bias.row(sequence: tile.sequence, head: tile.head, row)
+      for j in 0..<tile.keys { target[j] += slope[j] }
     }
   }
 
@@ -145,11 +169,11 @@ struct AttentionKernel {
   ) {
     Kernels.matmulSerial(
       Operand(p, rowStride: tile.stride, transposed: true), Operand(dy, rowStride: width), into: target.v,
-      rowStride: target.stride, m: keys, n: headSize, k: tile.rows.count, beta: beta)
+      rowStride: target.keyStride, m: keys, n: headSize, k: tile.rows.count, beta: beta)
     Kernels.matmulSerial(
       Operand(g, rowStride: tile.stride, transposed: true),
-      Operand(own.q + tile.rows.lowerBound * own.stride, rowStride: own.stride), into: target.k,
-      rowStride: target.stride, m: keys, n: headSize, k: tile.rows.count, alpha: options.scale, beta: beta)
+      Operand(own.q + tile.rows.lowerBound * own.queryStride, rowStride: own.queryStride), into: target.k,
+      rowStride: target.keyStride, m: keys, n: headSize, k: tile.rows.count, alpha: options.scale, beta: beta)
   }
 
   /// `target = alpha · p·rows + beta · target`, `headSize` columns.
@@ -175,8 +199,8 @@ struct AttentionKernel {
   /// Keys that no row sees get no gradient.
   private func clearUnseen(_ sequence: Int, _ target: AttentionRows) {
     for row in layout.keyCounts[sequence]..<max(layout.length(sequence), layout.keyCounts[sequence]) {
-      (target.k + row * target.stride).update(repeating: 0, count: headSize)
-      (target.v + row * target.stride).update(repeating: 0, count: headSize)
+      (target.k + row * target.keyStride).update(repeating: 0, count: headSize)
+      (target.v + row * target.keyStride).update(repeating: 0, count: headSize)
     }
   }
 
@@ -202,11 +226,19 @@ struct AttentionKernel {
     }
   }
 
-  /// Walks the items in fixed groups, one scratch buffer a group; `headsApart` keeps a head within one group.
+  /// First column of the keys and values of a query head.
+  @inline(__always)
+  private func keyColumn(_ head: Int) -> Int { head / headsPerGroup * headSize }
+
+  /// Walks sequences and heads in fixed groups, one scratch buffer a group.
+  ///
+  /// Query heads that share keys stay together, the first one announced; `headsApart` keeps a head of keys within one
+  /// group for all sequences.
   private func eachItem(
-    scratch perItem: Int, headsApart: Bool, _ body: (_ sequence: Int, _ head: Int, _ scratch: Pointer) -> Void
+    scratch perItem: Int, headsApart: Bool,
+    _ body: (_ sequence: Int, _ head: Int, _ isFirstHead: Bool, _ scratch: Pointer) -> Void
   ) {
-    let heads = options.headCount
+    let heads = options.keyValueHeadCount
     let items = layout.count * heads
     let groups = headsApart ? heads : min(items, Runtime.threadCount * 8)
     spread(groups) { group in
@@ -214,10 +246,10 @@ struct AttentionKernel {
       withExtendedLifetime(storage) {
         let scratch = storage.base.assumingMemoryBound(to: Float.self)
         for item in group * items / groups..<(group + 1) * items / groups {
-          if headsApart {
-            body(item % layout.count, item / layout.count, scratch)
-          } else {
-            body(item / heads, item % heads, scratch)
+          let sequence = headsApart ? item % layout.count : item / heads
+          let keyHead = headsApart ? item / layout.count : item % heads
+          for head in keyHead * headsPerGroup..<(keyHead + 1) * headsPerGroup {
+            body(sequence, head, head == keyHead * headsPerGroup, scratch)
           }
         }
       }

@@ -39,32 +39,39 @@ public struct EmbeddingRow: Sendable, Equatable {
 
 /// Token plus position embeddings of packed sequences, with virtual tokens where the rows say so.
 ///
-/// - Shapes: `tokens` `[V, C]`, `positions` `[P, C]`, `virtual` `[n, C]` → `[rows, C]`.
+/// - Shapes: `tokens` `[V, C]`, `positions` `[P, C]` or nil for towers that rotate instead, `virtual` `[n, C]`
+///   → `[rows, C]`.
 /// - Saves: the rows.
-public func embed(_ rows: [EmbeddingRow], tokens: Tensor, positions: Tensor, virtual: Tensor?) -> Tensor {
+public func embed(_ rows: [EmbeddingRow], tokens: Tensor, positions: Tensor?, virtual: Tensor?) -> Tensor {
   let width = tokens.shape.last
   precondition(
-    positions.shape.last == width && (virtual?.shape.last ?? width) == width,
-    "embed: [\(tokens.shape)], [\(positions.shape)], [\(virtual?.shape ?? [])]")
+    (positions?.shape.last ?? width) == width && (virtual?.shape.last ?? width) == width,
+    "embed: [\(tokens.shape)], [\(positions?.shape ?? [])], [\(virtual?.shape ?? [])]")
   for row in rows {
     let bound = row.isVirtual ? virtual?.shape[0] ?? 0 : tokens.shape[0]
     precondition(
-      row.index >= 0 && row.index < bound && row.position >= 0 && row.position < positions.shape[0],
-      "embed: \(row) outside \(bound) entries and \(positions.shape[0]) positions")
+      row.index >= 0 && row.index < bound && row.position >= 0
+        && row.position < positions?.shape[0] ?? .max,
+      "embed: \(row) outside \(bound) entries and \(positions?.shape[0] ?? 0) positions")
   }
   let result = Tensor(uninitialized: [rows.count, width])
-  with(tokens, positions, virtual ?? tokens, result) { tokens, positions, virtual, out in
+  let hasPositions = positions != nil
+  with(tokens, positions ?? tokens, virtual ?? tokens, result) { tokens, positions, virtual, out in
     parallel(rows.count, grain: max(1, 32_768 / width)) { range in
       for row in range {
         let source = (rows[row].isVirtual ? virtual : tokens) + rows[row].index * width
-        let position = positions + rows[row].position * width
         let target = out + row * width
-        for c in 0..<width { target[c] = source[c] + position[c] }
+        if hasPositions {
+          Kernels.addRows(source, positions + rows[row].position * width, into: target, count: width)
+        } else {
+          target.update(from: source, count: width)
+        }
       }
     }
   }
-  let (tokenShape, positionShape, virtualShape) = (tokens.shape, positions.shape, virtual?.shape ?? [])
-  return result.recorded([tokens.node, positions.node, virtual?.node]) { gradient, sink in
+  let (tokenShape, positionShape) = (tokens.shape, positions?.shape ?? [])
+  let virtualShape = virtual?.shape ?? []
+  return result.recorded([tokens.node, positions?.node, virtual?.node]) { gradient, sink in
     func scatter(_ input: Int, _ shape: Shape, _ target: (EmbeddingRow) -> Int?) {
       guard sink.wants(input) else { return }
       sink.accumulate(input, shape) { out, beta in

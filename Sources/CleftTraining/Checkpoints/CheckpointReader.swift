@@ -53,7 +53,7 @@ extension Checkpoint {
   }
 
   /// The tokenizer stored with a checkpoint, and its text.
-  public static func tokenizer(_ folder: String) throws -> (tokenizer: ByteLevelBPE, json: String) {
+  public static func tokenizer(_ folder: String) throws -> (tokenizer: any Tokenizer, json: String) {
     let path = folder + "/tokenizer.json"
     return (try TokenizerFiles.read(path), String(decoding: try FileSystem.read(path), as: UTF8.self))
   }

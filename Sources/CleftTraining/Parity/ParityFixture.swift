@@ -15,7 +15,7 @@ struct ParityFixture {
       var dim, depth, heads, patch, registers, mlp_ratio, image_height: Int
       var layer_norm_eps: Float
       var position_grid: [Int]
-      var pool: DualEncoderConfig.Pooling
+      var pool: ImagePooling
     }
     struct Text: Decodable {
       var n_embd, n_layer, n_head, vocab_size, n_positions, eos_token_id: Int
@@ -52,11 +52,12 @@ struct ParityFixture {
     var adapterConfig: (any AdapterConfig)? {
       if let lora {
         return LoRAConfig(
-          rank: lora.r, alpha: lora.alpha, dropout: lora.dropout, targetModules: [lora.target])
+          rank: lora.r, alpha: lora.alpha, dropout: lora.dropout, targetModules: .names([lora.target]))
       }
       if let ia3 {
         return IA3Config(
-          targetModules: [ia3.output_scaled, ia3.input_scaled], feedForwardModules: [ia3.input_scaled])
+          targetModules: .names([ia3.output_scaled, ia3.input_scaled]),
+          feedForwardModules: .names([ia3.input_scaled]))
       }
       return prefix.map { PrefixTuningConfig(virtualTokenCount: $0.num_virtual_tokens) }
     }
@@ -129,7 +130,7 @@ struct ParityFixture {
     let translation = KeyMap.translate(weights.entries.keys, modelKeys: modelKeys)
     try model.load(
       from: weights.path, keys: translation.sources.compactMapValues { weights.entries[$0]?.shape }
-    ) { try weights.tensor(translation.sources[$0] ?? $0) }
+    ) { try weights.number(translation.sources[$0] ?? $0) }
     return model
   }
 

@@ -5,23 +5,8 @@ import CleftTensor
 
 /// Compares this implementation with a fixture, tensor by tensor.
 public struct ParityRun {
-  /// The comparison of one expected tensor.
-  public struct Row: Codable, Sendable {
-    /// Name in `expected.safetensors`.
-    public let name: String
-    /// Largest difference over the largest expected magnitude; infinite for a tensor that was not produced.
-    public let relativeError: Double
-    /// Largest difference that passes, relative likewise.
-    public let allowed: Double
-    /// Whether the difference is within bounds; false also for a tensor that was not produced.
-    public let passes: Bool
-  }
-
   /// All rows, forward results first.
-  public let rows: [Row]
-
-  /// Whether every row passes.
-  public var passes: Bool { rows.allSatisfy(\.passes) }
+  public let rows: [ParityRow]
 
   /// Runs a fixture under published behavior: forward pass, every gradient, three optimizer steps.
   ///
@@ -106,28 +91,23 @@ public struct ParityRun {
 
   private static func compare(
     _ name: String, _ found: [Double]?, _ fixture: ParityFixture, tolerance: Double
-  ) throws -> Row {
+  ) throws -> ParityRow {
     let expected =
       fixture.expected.entries[name]?.dtype.isFloatingPoint == true
       ? try fixture.expected.doubles(name) : try fixture.expected.integers(name).map(Double.init)
     guard let found, found.count == expected.count else {
-      return Row(name: name, relativeError: .infinity, allowed: tolerance, passes: false)
+      return ParityRow(name: name, relativeError: .infinity, allowed: tolerance, passes: false)
     }
     // Adam turns the rounding noise of gradients that are exactly zero into whole steps; the fixture names them.
     let noise = name.hasPrefix("after3.") ? fixture.config.zero_gradient?[String(name.dropFirst(7))] : nil
-    var (largest, difference) = (0.0, 0.0)
-    for i in expected.indices {
-      if let noise, i >= noise[0], i < noise[1] { continue }
-      largest = max(largest, abs(expected[i]))
-      let gap = abs(expected[i] - found[i])
-      difference = gap.isNaN ? .infinity : max(difference, gap)
-    }
+    let kept = expected.indices.filter { i in noise.map { i < $0[0] || i >= $0[1] } ?? true }
+    let (largest, difference) = ParityRow.difference(kept.map { expected[$0] }, kept.map { found[$0] })
     let scale = max(largest, 1e-30)
     var allowed = tolerance
     if let check = fixture.config.f64_check?[name] {
       allowed = min(allowed, (20 * check.max_err + 1e-6 * check.max_abs) / scale)
     }
-    return Row(
+    return ParityRow(
       name: name, relativeError: difference / scale, allowed: allowed, passes: difference <= allowed * scale)
   }
 }

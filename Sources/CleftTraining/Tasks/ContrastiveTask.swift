@@ -15,6 +15,8 @@ public final class ContrastiveTask: TrainingTask {
   public let trainingSamples: [Sample]
   /// Samples watched.
   public let validationSamples: [Sample]
+  /// Training captions longer than the model's columns; their ends are cut off.
+  public let cutCaptionCount: Int
   private let encoder: DualEncoder
   private let tokens: [Split: [[Int]]]
 
@@ -28,21 +30,23 @@ public final class ContrastiveTask: TrainingTask {
     validationSamples = validation?.samples ?? []
     // Few captions differ; each is tokenized once.
     var known: [String: [Int]] = [:]
+    var cut: Set<String> = []
     func ids(_ samples: [Sample]) -> [[Int]] {
       samples.map { sample in
         let caption = sample.caption ?? ""
         if let ids = known[caption] { return ids }
         let ids = description.tokens(caption, tokenizer)
+        if ids.count == description.encoder.captionLength,
+          description.tokens(caption, tokenizer, isLimited: false).count > ids.count
+        {
+          cut.insert(caption)
+        }
         known[caption] = ids
         return ids
       }
     }
     tokens = [.train: ids(trainingSamples), .valid: ids(validationSamples)]
-  }
-
-  /// Training captions longer than the model's columns; their ends are cut off.
-  public var cutCaptionCount: Int {
-    (tokens[.train] ?? []).count { $0.count > encoder.config.captionLength }
+    cutCaptionCount = trainingSamples.count { cut.contains($0.caption ?? "") }
   }
 
   /// The model trained.

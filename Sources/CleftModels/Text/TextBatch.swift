@@ -8,11 +8,13 @@ public enum PooledToken: String, Codable, Sendable, CaseIterable {
   case endOfText = "eos"
   /// The last word.
   case lastWord = "last_word"
+  /// The first token; BERT's [CLS].
+  case first
 }
 
-/// Captions end to end, without padding: what a causal text tower computes and which row stands for which caption.
+/// Captions end to end, without padding: what a text tower computes and which row stands for which caption.
 ///
-/// Rows behind the pooled one are never computed, since no earlier row sees them. With `deduplicates`, equal captions
+/// In a causal tower rows behind the pooled one are never computed, since no earlier row sees them. With `deduplicates`, equal captions
 /// are computed once.
 public struct TextBatch: Sendable {
   /// Token ids of the computed captions, end to end, the pooled slot included.
@@ -29,12 +31,13 @@ public struct TextBatch: Sendable {
   /// - Parameters:
   ///   - captions: token ids without padding, at most `length` each; longer ones are cut.
   ///   - length: columns of the published layout; a caption of this length has no slot behind it.
+  ///   - isCausal: whether a token sees no later token.
   ///   - virtualCount: vectors in front of every caption (prompt tuning).
   ///   - firstPosition: position id of the first row; behind the prefix under prefix tuning.
   ///   - keepsPadding: computes every column of the published layout, to compare it row by row.
   public init(
-    captions: [[Int]], length: Int, endOfTextID: Int, pooledToken: PooledToken, virtualCount: Int = 0,
-    firstPosition: Int = 0,
+    captions: [[Int]], length: Int, paddingID: Int, pooledToken: PooledToken, isCausal: Bool = true,
+    virtualCount: Int = 0, firstPosition: Int = 0,
     deduplicates: Bool = false, keepsPadding: Bool = false
   ) {
     var rows: [EmbeddingRow] = []
@@ -58,8 +61,9 @@ public struct TextBatch: Sendable {
         case .firstPad: hasSlot ? words : 0
         case .endOfText: hasSlot ? words : words - 1
         case .lastWord: max(words - 1, 0)
+        case .first: virtualCount
         }
-      let count = keepsPadding ? virtualCount + length : pooled + 1
+      let count = keepsPadding ? virtualCount + length : max(pooled + 1, isCausal ? 0 : words)
       pooledRows.append(rows.count + pooled)
       pooledPositions.append(pooled)
       for position in 0..<count {
@@ -69,7 +73,7 @@ public struct TextBatch: Sendable {
           let column = position - virtualCount
           rows.append(
             EmbeddingRow(
-              index: column < tokens.count ? tokens[column] : endOfTextID, position: firstPosition + position)
+              index: column < tokens.count ? tokens[column] : paddingID, position: firstPosition + position)
           )
         }
       }
@@ -77,7 +81,7 @@ public struct TextBatch: Sendable {
       keyCounts.append(min(words, count))
     }
     self.rows = rows
-    layout = SequenceLayout(lengths: lengths, keyCounts: keyCounts, isCausal: true)
+    layout = SequenceLayout(lengths: lengths, keyCounts: keyCounts, isCausal: isCausal)
     self.pooledRows = pooledRows
     self.pooledPositions = pooledPositions
   }

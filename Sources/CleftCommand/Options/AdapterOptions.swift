@@ -1,0 +1,116 @@
+import ArgumentParser
+import CleftAdapters
+import CleftFormats
+
+/// Which adapters, with which settings.
+struct AdapterOptions: ParsableArguments {
+  @Option(
+    help:
+      "Adapter of the text tower: \(AdapterCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; "))."
+  )
+  var peft: String?
+
+  @Option(help: "Adapter of the image tower: a method of --peft for linear layers. Its base is frozen.")
+  var img_peft: String?
+
+  @Option(help: "Folder of a PEFT adapter to put on the text tower.")
+  var adapter: String?
+
+  @Option(help: "Rank of LoRA and its variants; default 8, of AdaLoRA at the end 8.")
+  var lora_r: Int?
+
+  @Option(help: "LoRA's alpha: the correction is scaled by alpha / rank; default 32, AdaLoRA and PiSSA 8.")
+  var lora_alpha: Float?
+
+  @Option(help: "Dropout on LoRA's input in training, 0 ..< 1; default 0.1, AdaLoRA and PiSSA 0.")
+  var lora_dropout: Float?
+
+  @Option(
+    help: "Layers to adapt: ends of paths, comma-separated, or all-linear; default: as PEFT for the model.")
+  var target_modules: String?
+
+  @Flag(help: "Scale LoRA's correction by alpha / √rank (rsLoRA).")
+  var use_rslora = false
+
+  @Option(
+    help: "Start of LoRA's factors: true (zero correction), gaussian, pissa, pissa_niter_N, false (random).")
+  var init_lora_weights: String?
+
+  @Option(help: "Virtual positions of --peft prefix; default 20.")
+  var num_virtual_tokens: Int?
+
+  @Flag(help: "Compute the prefix from narrower vectors by two trained layers.")
+  var prefix_projection = false
+
+  @Flag(
+    help: "AdaLoRA in full: reallocate ranks and add the orthogonality term; as published it does neither.")
+  var adalora_allocate = false
+
+  mutating func validate() throws {
+    if let lora_dropout, !(lora_dropout >= 0 && lora_dropout < 1) {
+      throw ValidationError("--lora_dropout is \(lora_dropout); expected 0 ..< 1.")
+    }
+    if let lora_r, lora_r < 1 { throw ValidationError("--lora_r is \(lora_r); expected at least 1.") }
+    if let lora_alpha, !lora_alpha.isFinite || lora_alpha <= 0 {
+      throw ValidationError("--lora_alpha is \(lora_alpha); expected a number above 0.")
+    }
+    if let init_lora_weights, LoRAConfig.start(named: init_lora_weights) == nil {
+      throw ValidationError(
+        "--init_lora_weights is '\(init_lora_weights)'; expected true, false, gaussian, pissa or pissa_niter_N."
+      )
+    }
+  }
+
+  /// The text tower's adapter with its settings, nil for none.
+  func textAdapter(totalSteps: Int?) throws -> AdapterDescription? {
+    try peft.map { try description($0, totalSteps) }
+  }
+
+  /// The image tower's adapter with its settings, nil for none.
+  func imageAdapter(totalSteps: Int?) throws -> AdapterDescription? {
+    guard let img_peft else { return nil }
+    var plain = self
+    // Names of the text tower's layers say nothing about the image tower's.
+    plain.target_modules = nil
+    return try plain.description(img_peft, totalSteps)
+  }
+
+  private var targets: TargetModules? {
+    target_modules.map { list in
+      list == "all-linear" || list.contains(where: "*^$()[]|\\".contains)
+        ? .pattern(list) : .names(list.split(separator: ",").map(String.init))
+    }
+  }
+
+  private func description(_ method: String, _ totalSteps: Int?) throws -> AdapterDescription {
+    var description = try AdapterDescription(method: method)
+    switch description.config {
+    case var config as LoRAConfig:
+      config.rank = lora_r ?? config.rank
+      config.alpha = lora_alpha ?? config.alpha
+      config.dropout = lora_dropout ?? config.dropout
+      config.targetModules = targets
+      config.usesRankStabilization = use_rslora
+      config.start = init_lora_weights.flatMap(LoRAConfig.start(named:)) ?? config.start
+      description.config = config
+    case var config as AdaLoRAConfig:
+      config.targetRank = lora_r ?? config.targetRank
+      config.initialRank = max(config.initialRank, config.targetRank * 3 / 2)
+      config.alpha = lora_alpha ?? config.alpha
+      config.dropout = lora_dropout ?? config.dropout
+      config.targetModules = targets
+      config.totalSteps = totalSteps
+      config.allocates = adalora_allocate
+      description.config = config
+    case var config as IA3Config:
+      config.targetModules = targets
+      description.config = config
+    case var config as PrefixTuningConfig:
+      config.virtualTokenCount = num_virtual_tokens ?? config.virtualTokenCount
+      config.isProjected = prefix_projection
+      description.config = config
+    default: break
+    }
+    return description
+  }
+}

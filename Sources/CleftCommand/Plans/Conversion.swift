@@ -1,0 +1,208 @@
+import CleftAdapters
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTensor
+import CleftText
+import CleftTraining
+import Foundation
+
+/// One conversion from a source to a format.
+struct Conversion {
+  let source: String
+  let out: String
+  let dtype: DType?
+  let options: ModelOptions
+
+  private typealias Named = (key: String, tensor: Tensor)
+
+  /// Writes the target.
+  ///
+  /// - Returns: one line for everything that was left out.
+  func run(_ format: ConvertCommand.Format) throws -> [String] {
+    if FileSystem.exists(source + "/adapter_config.json") { return try adapterFolder(format) }
+    // Re-writing a file of both towers under its own keys needs no model.
+    let isRewrite = [.safetensors, .pth].contains(format) && !FileSystem.isFolder(source)
+    if isPair && !isRewrite {
+      let loaded = try ModelSource(options: options, isReference: false, seed: 0).checkpoint(source)
+      return try pair(loaded, format) + loaded.notes
+    }
+    switch format {
+    case .hf: return try textFolder()
+    case .safetensors, .pth: return try weightsFile(format)
+    default:
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--to \(format.rawValue)", found: "\(source), weights of one tower",
+          expected: "hf, safetensors or pth; a checkpoint of both towers for \(format.rawValue)"))
+    }
+  }
+
+  /// Whether the source holds both towers.
+  private var isPair: Bool {
+    if FileSystem.isFolder(source) { return !FileSystem.exists(source + "/config.json") && !hasWeights }
+    guard let file = try? WeightsFiles.open(source) else { return false }
+    return file.entries.keys.contains { $0.hasPrefix(KeyMap.textPrefix) }
+  }
+
+  private var hasWeights: Bool {
+    WeightsFiles.names.contains { FileSystem.exists("\(source)/\($0)") }
+      && !FileSystem.exists(source + "/state.json")
+  }
+
+  // MARK: - Both towers
+
+  private func pair(_ loaded: LoadedModel, _ format: ConvertCommand.Format) throws -> [String] {
+    let (model, description) = (loaded.encoder, loaded.description)
+    switch format {
+    case .ckpt:
+      try TorchWriter.write(
+        stateDict: PublishedState.tensors(model, description),
+        values: PublishedState.values(description, source: source), dtype: dtype ?? .float32, to: out)
+    case .safetensors:
+      try SafeTensorsWriter.write(
+        PublishedState.tensors(model, description), metadata: ["format": "pt"], dtype: dtype ?? .float32,
+        to: out)
+    case .pth:
+      try TorchWriter.write(
+        stateDict: PublishedState.tensors(model, description), dtype: dtype ?? .float32, isBare: true, to: out
+      )
+    case .peft:
+      let tower = model.text.model
+      let method = try method(description)
+      try AdapterFolder.write(tower, method, base: .init(description.encoder.text, name: nil), into: out)
+    case .hf:
+      if description.adapter != nil || description.prompt != nil {
+        throw TrainingError.badConfiguration(
+          Problem(
+            "--to hf", found: "a text tower with an adapter", expected: "one without",
+            hint: "Use 'cleft merge' first, or --to peft for the adapter alone."))
+      }
+      try HuggingFaceFolder.write(
+        model.text.model, config: description.encoder.text, dtype: dtype ?? .float32, into: out)
+      try FileSystem.write(Data(loaded.tokenizer.tokenizerJSON.utf8), to: out + "/tokenizer.json")
+    case .tower:
+      try SafeTensorsWriter.write(
+        named(model.image.model), metadata: ["format": "pt"], dtype: dtype ?? .float32, to: out)
+    }
+    return []
+  }
+
+  private func method(_ description: ModelDescription) throws -> AdapterFolder.Method {
+    // Vectors in front of captions were trained last, over the adapter below.
+    if let prompt = description.prompt { return .prompt(prompt) }
+    if let adapter = description.adapter { return .adapter(adapter) }
+    throw TrainingError.badConfiguration(
+      Problem(
+        "--to peft", found: "\(source), a text tower without an adapter", expected: "one with an adapter"))
+  }
+
+  // MARK: - One tower, or any file
+
+  private func textFolder() throws -> [String] {
+    let config = try TowerFiles.textConfig(source)
+    let tower = config.makeTower()
+    let file = try WeightsFiles.open(source)
+    let notes = try TowerFiles.load(file, into: tower, isStrict: !options.non_strict)
+    try HuggingFaceFolder.write(
+      tower, config: config, original: source + "/config.json", dtype: dtype ?? commonType(file), into: out)
+    try HuggingFaceFolder.copyTokenizer(from: source, to: out)
+    return notes
+  }
+
+  private func weightsFile(_ format: ConvertCommand.Format) throws -> [String] {
+    let file = try WeightsFiles.open(source)
+    let type = dtype ?? commonType(file)
+    var tensors: [Named] = []
+    var integers: [IntegerTensor] = []
+    for (key, entry) in file.entries.sorted(by: { $0.key < $1.key }) {
+      if entry.dtype.isFloatingPoint {
+        tensors.append((key, try file.tensor(key)))
+      } else {
+        integers.append(try IntegerTensor(key, of: file))
+      }
+    }
+    if format == .pth {
+      try TorchWriter.write(stateDict: tensors, integers: integers, dtype: type, isBare: true, to: out)
+    } else {
+      try SafeTensorsWriter.write(
+        tensors, integers: integers, metadata: ["format": "pt"], dtype: type, to: out)
+    }
+    return []
+  }
+
+  /// The floating type of most values.
+  private func commonType(_ file: any WeightsFile) -> DType {
+    var counts: [DType: Int] = [:]
+    for entry in file.entries.values where entry.dtype.isFloatingPoint {
+      counts[entry.dtype, default: 0] += entry.shape.count
+    }
+    let common = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key ?? .float32
+    return common == .float64 ? .float32 : common
+  }
+
+  private func named(_ module: any Module) -> [Named] { module.cells().map { ($0.path, $0.cell.value) } }
+
+  // MARK: - An adapter
+
+  private func adapterFolder(_ format: ConvertCommand.Format) throws -> [String] {
+    let folder = try AdapterFolder(source)
+    switch format {
+    case .peft: return try folder.rewrite(into: out, dtype: dtype ?? .float32)
+    case .safetensors, .pth: return try weightsFile(format)
+    default:
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--to \(format.rawValue)", found: "\(source), an adapter", expected: "peft, safetensors or pth"))
+    }
+  }
+}
+
+extension AdapterBase {
+  /// What PEFT wants to know of a text tower.
+  init(_ config: any TextTowerConfig, name: String?) {
+    let keyWidth = config.hiddenSize / config.headCount * config.keyValueHeadCount
+    self.init(
+      name: name, taskType: config.isCausal ? "CAUSAL_LM" : "FEATURE_EXTRACTION", tokenSize: keyWidth,
+      depth: config.depth, headCount: config.keyValueHeadCount)
+  }
+}
+
+/// Adapters put into weights, written as a checkpoint or a Hugging Face folder.
+enum Merge {
+  /// Writes a checkpoint without adapters and returns its folder.
+  static func checkpoint(_ loaded: LoadedModel, of source: String, into out: String) throws -> String {
+    var description = loaded.description
+    let merged = MergedAdapters(loaded.encoder)
+    if merged.paths.isEmpty {
+      throw TrainingError.badConfiguration(
+        Problem(
+          source, found: "no adapter that can be merged", expected: "LoRA, AdaLoRA or IA3",
+          hint: "Prefixes and prompt vectors are no part of any weight."))
+    }
+    description.imageAdapter = nil
+    if loaded.encoder.text.model.prefix == nil { description.adapter = nil }
+    let step = (try? Checkpoint.readState(Checkpoint.locate(source)).step) ?? 0
+    let contents = Checkpoint.Contents(
+      model: loaded.encoder, description: description, optimizer: nil,
+      tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: [:]))
+    return try Checkpoint.write(contents, into: out)
+  }
+
+  /// Writes a Hugging Face folder of a text tower with a PEFT adapter in its weights.
+  static func folder(_ base: String, adapter path: String, into out: String) throws {
+    let config = try TowerFiles.textConfig(base)
+    let tower = config.makeTower()
+    _ = try TowerFiles.load(try WeightsFiles.open(base), into: tower)
+    let adapter = try AdapterFolder(path)
+    try adapter.apply(to: tower, tower.names.adapterTargets)
+    if MergedAdapters(tower).paths.isEmpty {
+      throw TrainingError.badConfiguration(
+        Problem(
+          path, found: "an adapter that is no part of any weight", expected: "LoRA, AdaLoRA or IA3"))
+    }
+    try HuggingFaceFolder.write(
+      tower, config: config, original: base + "/config.json", dtype: .float32, into: out)
+    try HuggingFaceFolder.copyTokenizer(from: base, to: out)
+  }
+}

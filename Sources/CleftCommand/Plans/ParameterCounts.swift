@@ -1,0 +1,132 @@
+import CleftAdapters
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTraining
+import Foundation
+
+/// Counts of the model that some options describe, or of the published recipes.
+///
+/// Sizes come from the catalogue or from `config.json`; no weights are read or made.
+struct ParameterCounts {
+  let options: ModelOptions
+  let isReference: Bool
+
+  /// One counted model.
+  struct Entry: Encodable {
+    let recipe: String
+    let total: Int
+    let trainable: Int
+    let live: Int
+    let parts: [ParameterReport.Part]
+
+    init(_ recipe: String, _ report: ParameterReport) {
+      self.recipe = recipe
+      (total, trainable, live, parts) = (report.total, report.trainable, report.live, report.parts)
+    }
+  }
+
+  /// The model described, or with no options the published recipes.
+  func reports() throws -> [Entry] {
+    let isPlain =
+      options.model == nil && options.adapters.peft == nil && options.adapters.img_peft == nil
+      && !options.linear_proj && !options.pool_feat && !options.prompt_ft && options.img_encoder == nil
+      && options.text_model == nil && options.llm_type == "gpt" && !options.freeze_llm && !options.freeze_vit
+    if !isPlain { return [Entry("as described", try report(options))] }
+    return try recipes().map { Entry($0.0, try report($0.1)) }
+  }
+
+  private func recipes() -> [(String, ModelOptions)] {
+    func recipe(_ change: (inout ModelOptions) -> Void) -> ModelOptions {
+      var options = options
+      options.linear_proj = true
+      options.pool_feat = true
+      change(&options)
+      return options
+    }
+    return [
+      ("contrastive pretraining, LoRA (published command 1)", recipe { $0.adapters.peft = "lora" }),
+      (
+        "context-prompt tuning (published command 2)",
+        recipe {
+          $0.adapters.peft = "lora"
+          $0.freeze_llm = true
+          $0.prompt_ft = true
+          $0.ctx_length = 30
+        }
+      ),
+      ("contrastive pretraining, IA3", recipe { $0.adapters.peft = "ia3" }),
+      ("contrastive pretraining, prefix", recipe { $0.adapters.peft = "prefix" }),
+      ("contrastive pretraining, AdaLoRA", recipe { $0.adapters.peft = "adalora" }),
+      ("frozen language model", recipe { $0.freeze_llm = true }),
+      ("full fine-tuning", recipe { _ in }),
+    ]
+  }
+
+  private func report(_ options: ModelOptions) throws -> ParameterReport {
+    var description = ModelDescription(
+      encoder: try config(options), adapter: try options.adapters.textAdapter(totalSteps: nil),
+      imageAdapter: try options.adapters.imageAdapter(totalSteps: nil))
+    if options.prompt_ft { description.prompt = PromptTuningConfig(virtualTokenCount: options.ctx_length) }
+    if let contradiction = description.encoder.contradiction() {
+      throw TrainingError.badConfiguration(Problem("model", found: contradiction))
+    }
+    let encoder = DualEncoder(description.encoder)
+    try description.adapt(encoder, startsFresh: false)
+    // The vectors' start needs no words here: nothing is read.
+    try description.prompt?.apply(to: encoder.text.model, startingFrom: nil)
+    ModelSource(options: options, isReference: isReference, seed: 0).freeze(encoder, description)
+    return ParameterReport(
+      encoder, isImageHeadTrained: !options.freeze_vit, isTextHeadTrained: !options.prompt_ft)
+  }
+
+  private func config(_ options: ModelOptions) throws -> DualEncoderConfig {
+    var config: DualEncoderConfig
+    let image = TowerFiles.imageName(options)
+    let text = options.text_model ?? ModelCatalog.textTowerByKind[options.llm_type] ?? ""
+    let towers = options.baseline_vit ? ModelCatalog.baselineTowers : ModelCatalog.imageTowers
+    if let name = options.model {
+      config = try TowerFiles(options: options, isReference: isReference).config()
+      _ = name
+    } else if let vision = towers[image]?.config ?? ModelCatalog.baselineTowers[image]?.config,
+      !FileSystem.exists(text), let language = ModelCatalog.textTowers[text]?.config
+    {
+      config = DualEncoderConfig(vision: vision, text: language)
+      let blocks = options.text_layers ?? (options.llm_type == "bert" ? 6 : language.depth)
+      config.text.depth = min(blocks, language.depth)
+    } else {
+      config = try TowerFiles(options: options, isReference: isReference).config()
+    }
+    config.embeddingSize = options.emb_dim ?? config.embeddingSize
+    config.head = options.linear_proj ? .linear : .mlp
+    config.pooling = options.pool_feat ? .mean : .cls
+    return config
+  }
+
+  /// A table a recipe.
+  static func text(_ entries: [Entry]) -> String {
+    entries.map { entry in
+      func row(_ name: String, _ total: Int, _ trainable: Int, _ live: Int) -> String {
+        func right(_ number: Int) -> String {
+          let text = grouped(number)
+          return String(repeating: " ", count: max(1, 16 - text.count)) + text
+        }
+        return name + String(repeating: " ", count: max(1, 44 - name.count)) + right(total) + right(trainable)
+          + right(live)
+      }
+      let head =
+        entry.recipe + "\n" + String(repeating: " ", count: 44)
+        + "             all       trainable            live"
+      let rows = entry.parts.map { row("  " + $0.name, $0.total, $0.trainable, $0.live) }
+      return ([head] + rows + [row("  together", entry.total, entry.trainable, entry.live)])
+        .joined(separator: "\n")
+    }.joined(separator: "\n\n")
+  }
+
+  private static func grouped(_ number: Int) -> String {
+    let digits = Array(String(number))
+    return digits.enumerated().map { index, digit in
+      index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : "\(digit)"
+    }.joined()
+  }
+}

@@ -1,0 +1,106 @@
+import CleftAdapters
+import CleftFormats
+import CleftModels
+import CleftNN
+import CleftTensor
+
+/// A model under the names of the published program's checkpoints, so that it can load what was trained here.
+///
+/// PEFT 0.6's names (no `base_layer`), its alias of the token table, and the local heads that the program creates but
+/// never uses; those get start values.
+public enum PublishedState {
+  /// Tensors in the published order.
+  public static func tensors(
+    _ model: DualEncoder, _ description: ModelDescription
+  ) -> [(key: String, tensor: Tensor)] {
+    let cells = model.cells()
+    func part(_ prefix: String) -> [(key: String, tensor: Tensor)] {
+      cells.filter { $0.path.hasPrefix(prefix) }.map { (outer($0.path, description), $0.cell.value) }
+    }
+    return part("logit_scale")
+      + part(KeyMap.imagePrefix) + part("img_encoder_q.global_embed.")
+      + localHead("img_encoder_q", model.image.model.hiddenSize, model.config.embeddingSize)
+      + part(KeyMap.textPrefix) + alias(model, description) + part("text_encoder_q.global_embed.")
+      + localHead("text_encoder_q", model.text.model.hiddenSize, model.config.embeddingSize)
+  }
+
+  /// What Lightning and the published program keep beside the weights.
+  public static func values(_ description: ModelDescription, source: String) -> [(String, TorchValue)] {
+    let config = description.encoder
+    let step = (try? Checkpoint.readState(Checkpoint.locate(source)).step) ?? 0
+    let peft: TorchValue = description.adapter.map { .string(publishedName($0.method)) } ?? .none
+    let kind = ModelCatalog.textTowers.values.first { type(of: $0.config) == type(of: config.text) }?.llmType
+    let hyperParameters: TorchValue = [
+      "emb_dim": .int(config.embeddingSize), "linear_proj": .bool(config.head == .linear),
+      "pool_feat": .bool(config.pooling == .mean), "peft": peft,
+      "prompt_ft": .bool(description.prompt != nil),
+      "ctx_length": .int(description.prompt?.virtualTokenCount ?? 30), "llm_type": .string(kind ?? "gpt"),
+      "img_encoder": .string(imageName(config.vision) ?? "dinov2_vitb14_reg"),
+      "softmax_temperature": .double(Double(config.temperature)),
+    ]
+    return [
+      ("epoch", .int(0)), ("global_step", .int(step)), ("pytorch-lightning_version", .string("2.1.2")),
+      ("loops", [:]), ("callbacks", [:]), ("optimizer_states", []), ("lr_schedulers", []),
+      ("hparams_name", "kwargs"), ("hyper_parameters", hyperParameters),
+    ]
+  }
+
+  /// The published key of a parameter.
+  static func outer(_ path: String, _ description: ModelDescription) -> String {
+    guard path.hasPrefix(KeyMap.textPrefix) else { return path.replacing(".base_layer.", with: ".") }
+    let rest = path.dropFirst(KeyMap.textPrefix.count)
+    let isPrefix = description.adapter?.config is PrefixTuningConfig
+    if rest.hasPrefix("prompt_encoder.") { return path }
+    // Methods that change layers wrap the model twice, those that stand in front of it once.
+    var wrappers = ""
+    if description.prompt != nil || isPrefix { wrappers += "base_model." }
+    if description.adapter != nil, !isPrefix { wrappers += "base_model.model." }
+    return KeyMap.textPrefix + wrappers + rest.replacing(".base_layer.", with: ".")
+  }
+
+  private static func alias(
+    _ model: DualEncoder, _ description: ModelDescription
+  ) -> [(key: String, tensor: Tensor)] {
+    let tower = model.text.model
+    guard tower.virtualTokens != nil || tower.prefix != nil else { return [] }
+    return [(KeyMap.textPrefix + "word_embeddings.weight", tower.tokenTable.detached)]
+  }
+
+  /// `--peft` of the published program; variants of LoRA are LoRA there.
+  private static func publishedName(_ method: String) -> String {
+    ["dora", "pissa"].contains(method) ? "lora" : method
+  }
+
+  private static func imageName(_ config: any ImageTowerConfig) -> String? {
+    ModelCatalog.imageTowers.sorted { $0.key < $1.key }.first {
+      ($0.value.config as? VisionTransformerConfig) == config as? VisionTransformerConfig
+    }?.key
+  }
+
+  private static func localHead(
+    _ side: String, _ width: Int, _ out: Int
+  ) -> [(key: String, tensor: Tensor)] {
+    let inner = 2048
+    let key = RandomKey(seed: 0).split(name: side)
+    let prefix = side + ".local_embed.head."
+    func linear(_ index: Int, _ outputs: Int, _ inputs: Int) -> [(key: String, tensor: Tensor)] {
+      let start = Initializer.linear(fanIn: inputs)
+      return [
+        (
+          "\(prefix)\(index).weight", start.makeTensor([outputs, inputs, 1], key: key.split("weight", index))
+        ),
+        ("\(prefix)\(index).bias", start.makeTensor([outputs], key: key.split("bias", index))),
+      ]
+    }
+    func norm(_ index: Int, _ width: Int, isAffine: Bool) -> [(key: String, tensor: Tensor)] {
+      let affine = isAffine ? [("weight", Tensor([width], repeating: 1)), ("bias", Tensor([width]))] : []
+      let running = [
+        ("running_mean", Tensor([width])), ("running_var", Tensor([width], repeating: 1)),
+        ("num_batches_tracked", Tensor([])),
+      ]
+      return (affine + running).map { ("\(prefix)\(index).\($0.0)", $0.1) }
+    }
+    return linear(0, inner, width) + norm(1, inner, isAffine: true) + linear(3, out, inner)
+      + norm(4, out, isAffine: false)
+  }
+}
