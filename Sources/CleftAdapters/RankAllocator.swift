@@ -56,6 +56,26 @@ public final class RankAllocator {
     if reallocates { mask(to: rank) }
   }
 
+  /// What the allocation has learned so far, for a checkpoint.
+  public var state: [(key: String, tensor: Tensor)] {
+    sensitivities.sorted { $0.key < $1.key }.flatMap { key, state -> [(key: String, tensor: Tensor)] in
+      [
+        ("adalora.importance.\(key)", Tensor([state.importance.count], state.importance)),
+        ("adalora.uncertainty.\(key)", Tensor([state.uncertainty.count], state.uncertainty)),
+      ]
+    }
+  }
+
+  /// Takes up the state of a checkpoint.
+  public func restore(_ state: [String: Tensor]) {
+    let mark = "adalora.importance."
+    for (key, tensor) in state where key.hasPrefix(mark) {
+      let name = String(key.dropFirst(mark.count))
+      guard let uncertainty = state["adalora.uncertainty.\(name)"] else { continue }
+      sensitivities[name] = Sensitivity(importance: tensor.array, uncertainty: uncertainty.array)
+    }
+  }
+
   private func follow(_ key: String, _ value: Tensor, _ gradient: Tensor) {
     var state =
       sensitivities[key]

@@ -41,6 +41,6 @@ public final class MappedFile {
   public func storage(at offset: Int, byteCount: Int) -> Storage {
     precondition(
       offset >= 0 && offset + byteCount <= count, "mapped file: \(offset) + \(byteCount) of \(count)")
-    return Storage(lentBy: self, base: base + offset, byteCount: byteCount)
+    return Storage(lentBy: self, base: base + offset, byteCount: byteCount, isFileBacked: true)
   }
 }

@@ -27,6 +27,8 @@ public final class ParameterCell {
   public let leaf = Node()
   private var key: RandomKey?
   private var stored: Tensor?
+  private var source: (() -> Tensor)?
+  private var rounded: HalfMatrix?
 
   init(_ name: String, _ shape: Shape, _ initializer: Initializer, role: Role) {
     self.name = name
@@ -42,22 +44,47 @@ public final class ParameterCell {
   /// The values, as a constant.
   public var value: Tensor {
     get {
-      if let stored { return stored }
-      let made = initializer.makeTensor(shape, key: key ?? RandomKey(seed: 0))
+      let made = peek()
       stored = made
+      source = nil
       return made
     }
     set {
       precondition(newValue.shape == shape, "parameter \(name): [\(newValue.shape)] into [\(shape)]")
       stored = newValue.detached
+      source = nil
+      rounded = nil
     }
+  }
+
+  /// The values, not kept if they were not there: for writing them once.
+  public func peek() -> Tensor {
+    stored ?? source?() ?? initializer.makeTensor(shape, key: key ?? RandomKey(seed: 0))
+  }
+
+  /// Names where the values come from when they are first wanted, for example a mapped file.
+  func setSource(_ source: @escaping () -> Tensor) {
+    stored = nil
+    rounded = nil
+    self.source = source
+  }
+
+  /// The values of a frozen matrix in bfloat16, made once; float32 values are not kept for it.
+  public var half: HalfMatrix {
+    if let rounded { return rounded }
+    let values = peek()
+    let made = HalfMatrix(rounding: values)
+    // Values that somebody keeps may have been trained since they were read.
+    if stored == nil { values.forget() }
+    rounded = made
+    return made
   }
 
   /// The values, as a leaf of the tape if they are trained.
   var tracked: Tensor { isTrainable ? value.tracked(by: leaf) : value }
 
   /// Whether values exist already.
-  public var isMaterialized: Bool { stored != nil }
+  public var isMaterialized: Bool { stored != nil || rounded != nil }
 }
 
 /// A parameter of a module under an explicit checkpoint key.

@@ -9,7 +9,7 @@ public struct Tensor {
   /// Elements before the first one of this tensor in `storage`.
   let offset: Int
   /// Where gradients go; nil for a constant.
-  var node: Node?
+  package var node: Node?
 
   init(shape: Shape, storage: Storage, offset: Int = 0, node: Node? = nil) {
     self.shape = shape
@@ -96,6 +96,9 @@ public struct Tensor {
 
   /// Sum of the squares of all elements, in Double over blocks of 4,096.
   public var sumOfSquares: Double { read { Kernels.sumOfSquares($0, count: count) } }
+
+  /// Gives the memory of a mapped file back; see `Storage.forget`.
+  public func forget() { storage.forget() }
 
   /// A copy with storage of its own, cut off from the tape.
   public func copied() -> Tensor {

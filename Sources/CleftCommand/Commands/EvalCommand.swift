@@ -20,6 +20,7 @@ struct EvalCommand: ParsableCommand {
       return
     }
     if let threads = run_.threads { Runtime.configure(threads: threads) }
+    Runtime.productType = run_.productType
     var run_ = run_
     run_.eval = true
     try EvalRun(options: TrainOptions(model: model, data: data, optimizer: optimizer, run: run_))(path)

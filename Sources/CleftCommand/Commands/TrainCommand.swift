@@ -19,6 +19,7 @@ struct TrainCommand: ParsableCommand {
       return
     }
     if let threads = run_.threads { Runtime.configure(threads: threads) }
+    Runtime.productType = run_.productType
     if run_.eval { try EvalRun(options: options)() } else { try TrainRun(options: options)() }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CleftTensor
 
 /// Where a run goes, on what, from where.
 struct RunOptions: ParsableArguments {
@@ -23,7 +24,11 @@ struct RunOptions: ParsableArguments {
   @Option(help: "cpu; gpu and others run on the CPU and say so.")
   var accelerator = "gpu"
 
-  @Option(help: "32, bf16-true or bf16-mixed.")
+  @Option(
+    help: """
+      32; bf16-true or bf16-mixed: products of large matrices take bfloat16 factors and sum in float32, everything \
+      else is float32, trained weights too.
+      """)
   var precision = "32"
 
   @Option(help: "Threads for computing; default: the processors this process may use.")
@@ -53,6 +58,9 @@ struct RunOptions: ParsableArguments {
 
   @Flag(help: "Print all options as YAML and stop.")
   var print_config = false
+
+  /// What the factors of large products are rounded to.
+  var productType: Runtime.ProductType { ["32", "32-true"].contains(precision) ? .float32 : .bfloat16 }
 
   mutating func validate() throws {
     if !(1...65_536).contains(devices) {

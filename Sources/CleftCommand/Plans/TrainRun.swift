@@ -1,3 +1,4 @@
+import CleftAdapters
 import CleftData
 import CleftFormats
 import CleftModels
@@ -29,10 +30,15 @@ struct TrainOptions {
     if !["cpu", "auto"].contains(run.accelerator) {
       log.say("--accelerator \(run.accelerator): running on the CPU.")
     }
-    if !["32", "32-true"].contains(run.precision) {
-      log.warn(
-        "--precision \(run.precision) computes in float32 in this version: closer to exact, slower, more memory."
-      )
+    if run.productType == .bfloat16 {
+      if run.precision.hasPrefix("16") {
+        log.warn("--precision \(run.precision): bf16-mixed, as on any CPU.")
+      }
+      log.say(
+        "--precision \(run.precision): large products in bfloat16, sums and everything else in float32.")
+      if !Runtime.hasHalfProducts {
+        log.warn("this processor has no bfloat16 products: factors are rounded, products run in float32.")
+      }
     }
     if run.devices > 1, !run.eval {
       log.say(
@@ -77,12 +83,13 @@ struct TrainRun {
     let settings = settings(training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
     if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
-    let optimizer = makeOptimizer(loaded.encoder)
+    let allocator = rankAllocator(loaded)
+    let optimizer = makeOptimizer(loaded.encoder, allocator)
     if let resumed { try Checkpoint.load(resumed, into: optimizer) }
     let task = ContrastiveTask(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       training: training,
-      validation: validation)
+      validation: validation, allocator: allocator)
     let trainer = try Trainer(
       task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder))
 
@@ -148,6 +155,19 @@ struct TrainRun {
           "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
         ))
     }
+    if options.model.adapters.adalora_allocate {
+      let config = AdaLoRAConfig()
+      guard options.model.adapters.peft == "adalora" else {
+        throw .badConfiguration(
+          Problem("--adalora_allocate", found: "without --peft adalora", expected: "with it"))
+      }
+      guard steps > config.warmupSteps + config.finalSteps else {
+        throw .badConfiguration(
+          Problem(
+            "--max_steps", found: "\(steps) with --adalora_allocate",
+            expected: "more than tinit \(config.warmupSteps) and tfinal \(config.finalSteps) together"))
+      }
+    }
     guard ["caption", "random"].contains(options.model.ctx_init) else {
       throw .badConfiguration(
         Problem("--ctx_init", found: "'\(options.model.ctx_init)'", expected: "caption or random"))
@@ -176,15 +196,25 @@ struct TrainRun {
     try log.record(step: options.optimizer.max_steps, values)
   }
 
-  private func makeOptimizer(_ encoder: DualEncoder) -> any Optimizer {
+  /// AdaLoRA's schedule, if the run was asked to follow it.
+  private func rankAllocator(_ loaded: LoadedModel) -> RankAllocator? {
+    guard let config = loaded.description.adapter?.config as? AdaLoRAConfig, config.allocates else {
+      return nil
+    }
+    return RankAllocator(loaded.encoder.text.model, config, totalSteps: options.optimizer.max_steps)
+  }
+
+  private func makeOptimizer(_ encoder: DualEncoder, _ allocator: RankAllocator?) -> any Optimizer {
     let settings = options.optimizer
     let parameters =
       settings.no_lrd
       ? ParameterGroups.single(encoder, weightDecay: settings.weight_decay)
       : ParameterGroups.published(
         encoder, weightDecay: settings.weight_decay, decaysLogitScale: options.isReference)
-    return settings.sgd
+    let optimizer: any Optimizer =
+      settings.sgd
       ? SGD(parameters, momentum: settings.momentum) : AdamW(parameters, beta1: settings.momentum)
+    return allocator.map { RankAllocation(optimizer, $0) } ?? optimizer
   }
 
   private func trainerConfig(_ config: DualEncoderConfig) -> TrainerConfig {

@@ -29,6 +29,9 @@ public final class Linear: UnaryLayer {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    linear(x, weight, bias, layout: layout)
+    if !$weight.isTrainable, Runtime.roundsProduct(outputSize, inputSize) {
+      return linear(x, frozen: $weight.half, bias, layout: layout)
+    }
+    return linear(x, weight, bias, layout: layout)
   }
 }

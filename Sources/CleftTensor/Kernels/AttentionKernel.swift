@@ -230,7 +230,7 @@ struct AttentionKernel {
   @inline(__always)
   private func keyColumn(_ head: Int) -> Int { head / headsPerGroup * headSize }
 
-  /// Walks sequences and heads in fixed groups, one scratch buffer a group.
+  /// Walks sequences and heads in fixed groups, one scratch buffer a thread.
   ///
   /// Query heads that share keys stay together, the first one announced; `headsApart` keeps a head of keys within one
   /// group for all sequences.
@@ -241,18 +241,20 @@ struct AttentionKernel {
     let heads = options.keyValueHeadCount
     let items = layout.count * heads
     let groups = headsApart ? heads : min(items, Runtime.threadCount * 8)
-    spread(groups) { group in
-      let storage = Storage(byteCount: perItem * MemoryLayout<Float>.stride)
-      withExtendedLifetime(storage) {
-        let scratch = storage.base.assumingMemoryBound(to: Float.self)
-        for item in group * items / groups..<(group + 1) * items / groups {
-          let sequence = headsApart ? item % layout.count : item / heads
-          let keyHead = headsApart ? item / layout.count : item % heads
-          for head in keyHead * headsPerGroup..<(keyHead + 1) * headsPerGroup {
-            body(sequence, head, head == keyHead * headsPerGroup, scratch)
-          }
+    // Taken before the threads start, so that what the pool is asked for does not depend on how they meet.
+    let bytes = max(perItem, 16) * MemoryLayout<Float>.stride
+    let workers = max(1, min(Runtime.threadCount, groups))
+    let storages = (0..<workers).map { _ in Storage(byteCount: bytes) }
+    spread(groups) { group, worker in
+      let scratch = storages[worker].base.assumingMemoryBound(to: Float.self)
+      for item in group * items / groups..<(group + 1) * items / groups {
+        let sequence = headsApart ? item % layout.count : item / heads
+        let keyHead = headsApart ? item / layout.count : item % heads
+        for head in keyHead * headsPerGroup..<(keyHead + 1) * headsPerGroup {
+          body(sequence, head, head == keyHead * headsPerGroup, scratch)
         }
       }
     }
+    withExtendedLifetime(storages) {}
   }
 }

@@ -52,11 +52,11 @@ extension Kernels {
   }
 
   /// Tile boundaries fall on multiples of 16, so that every tile starts on whole vectors.
-  private static func cut(_ extent: Int, _ index: Int, _ parts: Int) -> Int {
+  static func cut(_ extent: Int, _ index: Int, _ parts: Int) -> Int {
     index == parts ? extent : min(extent, (extent * index / parts + 8) / 16 * 16)
   }
 
-  private static func tileGrid(_ m: Int, _ n: Int, _ k: Int) -> (down: Int, across: Int) {
+  static func tileGrid(_ m: Int, _ n: Int, _ k: Int) -> (down: Int, across: Int) {
     let threads = Runtime.threadCount
     if threads == 1 || m * n * k < 1 << 18 { return (1, 1) }
     var best = (down: threads, across: 1)

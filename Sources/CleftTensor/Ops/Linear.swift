@@ -18,6 +18,9 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: Weigh
     weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis],
     "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
   let (rows, width, out) = (x.shape.rows, x.shape.last, weight.shape[outAxis])
+  if Runtime.roundsProduct(out, width) {
+    return halfLinear(x, HalfMatrix(rounding: weight), node: weight.node, bias, layout)
+  }
   precondition(bias.map { $0.count == out } ?? true, "linear: bias [\(bias?.shape ?? [])] for \(out) outputs")
   let result = Tensor(uninitialized: x.shape.replacingLast(out))
   let stride = weight.shape[1]

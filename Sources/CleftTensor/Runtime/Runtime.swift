@@ -8,6 +8,13 @@ import Synchronization
 /// The one thread budget of the process, and what the numeric libraries say about themselves.
 public enum Runtime {
   private static let budget = Atomic<Int>(0)
+  private static let products = Atomic<Int>(ProductType.float32.rawValue)
+
+  /// What the factors of large matrix products are rounded to; set once, before the first operation.
+  public static var productType: ProductType {
+    get { ProductType(rawValue: products.load(ordering: .relaxed)) ?? .float32 }
+    set { products.store(newValue.rawValue, ordering: .relaxed) }
+  }
 
   /// Threads that loops and matrix products may use.
   ///
@@ -99,19 +106,22 @@ func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
 }
 
 /// Runs `body(0) … body(count - 1)`, each once, on as many threads as the budget allows.
-func spread(_ count: Int, _ body: (Int) -> Void) {
+func spread(_ count: Int, _ body: (Int) -> Void) { spread(count) { item, _ in body(item) } }
+
+/// The same, with the number of the worker that runs an item: below `min(Runtime.threadCount, count)`.
+func spread(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
   let workers = min(Runtime.threadCount, count)
   if workers <= 1 {
-    for item in 0..<count { body(item) }
+    for item in 0..<count { body(item, 0) }
     return
   }
   let next = Atomic<Int>(0)
   nonisolated(unsafe) let body = body  // concurrentPerform returns only when every call has
-  DispatchQueue.concurrentPerform(iterations: workers) { _ in
+  DispatchQueue.concurrentPerform(iterations: workers) { worker in
     while true {
       let item = next.wrappingAdd(1, ordering: .relaxed).oldValue
       if item >= count { return }
-      body(item)
+      body(item, worker)
     }
   }
 }

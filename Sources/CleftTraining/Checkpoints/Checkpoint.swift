@@ -105,7 +105,7 @@ public enum Checkpoint {
   }
 
   private static func write(_ contents: Contents, files folder: String) throws {
-    let weights = contents.model.cells().map { (key: $0.path, tensor: $0.cell.value) }
+    let weights = contents.model.cells().map { (key: $0.path, tensor: $0.cell.peek()) }
     var checksums: [String: String] = [:]
     func tensors(_ name: String, _ tensors: [(key: String, tensor: Tensor)]) throws {
       try SafeTensorsWriter.write(tensors, to: "\(folder)/\(name)")

@@ -1,3 +1,4 @@
+import CleftAdapters
 import CleftData
 import CleftMetrics
 import CleftModels
@@ -18,14 +19,17 @@ public final class ContrastiveTask: TrainingTask {
   /// Training captions longer than the model's columns; their ends are cut off.
   public let cutCaptionCount: Int
   private let encoder: DualEncoder
+  /// AdaLoRA's schedule, whose orthogonality term the training loss takes in; nil without.
+  private let allocator: RankAllocator?
   private let tokens: [Split: [[Int]]]
 
   /// Makes a task; captions are tokenized once.
   public init(
     encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer, training: ImageTextDataset,
-    validation: ImageTextDataset?
+    validation: ImageTextDataset?, allocator: RankAllocator? = nil
   ) {
     self.encoder = encoder
+    self.allocator = allocator
     trainingSamples = training.samples
     validationSamples = validation?.samples ?? []
     // Few captions differ; each is tokenized once.
@@ -64,11 +68,13 @@ public final class ContrastiveTask: TrainingTask {
       texts: encoder.text(batch, context.split("text")),
       logitScale: encoder.logitScale)
     let scores = result.logits.array
-    let loss = Double(result.loss.item)
+    var total = result.loss
+    if context.isTraining, let term = allocator?.regularization { total = total + term }
+    let loss = Double(total.item)
     return TaskResult(
-      loss: result.loss,
+      loss: total,
       metrics: [
-        "loss": loss, "loss_c": loss,
+        "loss": loss, "loss_c": Double(result.loss.item),
         "acc1": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 1),
         "acc5": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 5),
       ])
