@@ -209,7 +209,11 @@ struct AdapterKeys {
   /// The file's key for a parameter.
   func key(for path: String, adapter: String) -> String? {
     let plain = Self.plain(path, adapter: adapter)
-    if plain.hasPrefix("prompt_encoder.embedding"), let table = byEnding["prompt_embeddings"] { return table }
+    if plain.hasPrefix("prompt_encoder.embedding") || plain.hasPrefix("prefix_encoder.embedding"),
+      let table = byEnding["prompt_embeddings"]
+    {
+      return table
+    }
     return Self.endings(plain).lazy.compactMap { byEnding[$0] }.first
   }
 

@@ -37,8 +37,8 @@ public struct PrefixTuningConfig: AdapterConfig, Equatable {
     projectionSize = try values.decodeIfPresent(Int.self, forKey: .projectionSize)
   }
 
-  /// `prompt_encoder.`.
-  public var parameterMark: String { "prompt_encoder." }
+  /// `prefix_encoder.`; PEFT's own name for it is that of prompt vectors, which may stand in front of a prefix.
+  public var parameterMark: String { "prefix_encoder." }
 
   /// Gives the tower a table of keys and values and freezes the rest.
   public func apply(to root: any Module, _ place: AdapterPlace) throws(AdapterError) -> [String] {
@@ -54,6 +54,6 @@ public struct PrefixTuningConfig: AdapterConfig, Equatable {
     host.prefix = PrefixEncoder(
       virtualTokenCount, width: host.prefixWidth, hiddenSize: host.hiddenSize,
       projectionSize: isProjected ? projectionSize ?? host.hiddenSize : nil)
-    return ["prompt_encoder.default"]
+    return ["prefix_encoder.default"]
   }
 }

@@ -102,7 +102,16 @@ public enum KeyMap {
         rest = rest.dropFirst("model.".count)
       }
     }
+    if let table = prefixKey(key, String(rest), modelKeys) { return table }
     return wrapped(textPrefix + rest, modelKeys)
+  }
+
+  /// PEFT calls a prefix's table as it calls prompt vectors; behind such vectors it is one wrapper further in.
+  private static func prefixKey(_ key: String, _ rest: String, _ modelKeys: Set<String>) -> String? {
+    guard rest.hasPrefix("prompt_encoder.") else { return nil }
+    let own = textPrefix + "prefix_encoder." + rest.dropFirst("prompt_encoder.".count)
+    let isInner = key.hasPrefix(textPrefix + "base_model.")
+    return modelKeys.contains(own) && (isInner || !modelKeys.contains(textPrefix + rest)) ? own : nil
   }
 
   /// PEFT 0.6 writes `c_attn.weight` for what lies in `c_attn.base_layer.weight` here, and the other way round.

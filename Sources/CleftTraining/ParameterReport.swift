@@ -47,8 +47,11 @@ public struct ParameterReport: Codable, Sendable, Equatable {
       let count = (width + 1) * inner + 2 * inner + (inner + 1) * out
       return Part(name: name, total: count, trainable: isTrained ? count : 0, live: 0)
     }
+    func isVector(_ path: String) -> Bool {
+      path.contains("prompt_encoder.") || path.contains("prefix_encoder.")
+    }
     func isAdapter(_ path: String) -> Bool {
-      path.contains("lora_") || path.contains("ia3_") || path.contains("prompt_encoder.")
+      path.contains("lora_") || path.contains("ia3_") || isVector(path)
     }
     let (image, text) = (KeyMap.imagePrefix, KeyMap.textPrefix)
     let all = [
@@ -57,8 +60,8 @@ public struct ParameterReport: Codable, Sendable, Equatable {
       part("image head") { $0.hasPrefix("img_encoder_q.global_embed.") },
       localHead("image local head (unused, as published)", model.image.model.hiddenSize, isImageHeadTrained),
       part("text tower") { $0.hasPrefix(text) && !isAdapter($0) },
-      part("text adapter") { $0.hasPrefix(text) && isAdapter($0) && !$0.contains("prompt_encoder.") },
-      part("prefix or prompt vectors") { $0.hasPrefix(text) && $0.contains("prompt_encoder.") },
+      part("text adapter") { $0.hasPrefix(text) && isAdapter($0) && !isVector($0) },
+      part("prefix or prompt vectors") { $0.hasPrefix(text) && isVector($0) },
       part("text head") { $0.hasPrefix("text_encoder_q.global_embed.") },
       localHead("text local head (unused, as published)", model.text.model.hiddenSize, isTextHeadTrained),
       part("logit_scale") { $0 == "logit_scale" },

@@ -5,31 +5,6 @@ import Testing
 
 /// Towers from weight files in the published formats, cut out of a fixture.
 @Suite struct TowerFileTests {
-  /// Writes an image tower's file and a Hugging Face folder of a text tower.
-  private func towers(_ folder: String) throws -> (image: String, text: String) {
-    let fixture = Tool.root.appendingPathComponent("Tests/Fixtures/full").path
-    let weights = try SafeTensorsFile(fixture + "/weights.safetensors")
-    func tensors(_ prefix: String) throws -> [(key: String, tensor: Tensor)] {
-      try weights.entries.keys.filter { $0.hasPrefix(prefix) }.sorted().map {
-        (String($0.dropFirst(prefix.count)), try weights.tensor($0))
-      }
-    }
-    let (image, text) = (folder + "/vit.safetensors", folder + "/gpt")
-    try FileSystem.makeFolder(text)
-    try SafeTensorsWriter.write(tensors("img_encoder_q.model."), to: image)
-    // The published text weights leave out the `transformer.` in front and carry mask buffers.
-    let plain = try tensors("text_encoder_q.model.transformer.") + [("h.0.attn.bias", Tensor([1, 1, 4, 4]))]
-    try SafeTensorsWriter.write(plain, to: text + "/model.safetensors")
-    let config = """
-      {"vocab_size": 512, "n_positions": 96, "n_embd": 64, "n_layer": 2, "n_head": 4, "eos_token_id": 511, \
-      "model_type": "gpt2"}
-      """
-    try FileSystem.write(Data(config.utf8), to: text + "/config.json")
-    let tokenizer = Tool.root.appendingPathComponent("Tests/Fixtures/tokenizer/tiny/tokenizer.json").path
-    try FileManager.default.copyItem(atPath: tokenizer, toPath: text + "/tokenizer.json")
-    return (image, text)
-  }
-
   private func train(_ image: String, _ text: String, in folder: String) throws -> Tool.Result {
     try Tool.run(
       [
@@ -43,7 +18,7 @@ import Testing
 
   @Test func publishedFilesAreReadAndStayInTheCheckpoint() throws {
     let folder = try Tool.scratch()
-    let (image, text) = try towers(folder)
+    let (image, text) = try TowerFiles.write(into: folder)
     let result = try train(image, text, in: folder)
     try #require(result.status == 0, "\(result.errors)")
     let run = folder + "/logs/CLEFT/" + (try #require(FileSystem.list(folder + "/logs/CLEFT").first))
@@ -59,7 +34,7 @@ import Testing
 
   @Test func aFileOfAnotherModelIsRefusedByName() throws {
     let folder = try Tool.scratch()
-    let (image, text) = try towers(folder)
+    let (image, text) = try TowerFiles.write(into: folder)
     let swapped = try train(text + "/model.safetensors", text, in: folder)
     #expect(swapped.status == 65)
     #expect(swapped.errors.contains("DINOv2"), "\(swapped.errors)")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CleftFormats
+import CleftTensor
 import CleftTraining
 import Foundation
 
@@ -19,6 +20,13 @@ struct ParityCommand: ParsableCommand {
     1e-4
   @Option(help: "Weights of the same model in another file: safetensors or a PyTorch checkpoint.")
   var weights: String?
+  @Option(
+    help: """
+      With bfloat16 products: file of PyTorch's own bfloat16 errors, against which the root mean square error of every \
+      tensor is held.
+      """)
+  var bf16_errors: String?
+  @Option(help: "With --bf16_errors: how many times PyTorch's error is allowed.") var factor = 2.0
   @Flag(help: "Print results as one JSON object.") var json = false
 
   mutating func validate() throws {
@@ -28,9 +36,12 @@ struct ParityCommand: ParsableCommand {
   }
 
   func run() throws {
+    if bf16_errors != nil { Runtime.productType = .bfloat16 }
     var results: [String: [ParityRow]] = [:]
     for folder in folders {
-      let rows = try ParityCatalog.rows(folder, tolerance: tolerance, weights: weights)
+      let rows =
+        try bf16_errors.map { try ParityCatalog.halfRows(folder, bounds: $0, factor: factor) }
+        ?? ParityCatalog.rows(folder, tolerance: tolerance, weights: weights)
       results[folder] = rows
       if json { continue }
       for row in rows {

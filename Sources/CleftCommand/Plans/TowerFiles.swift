@@ -73,11 +73,11 @@ struct TowerFiles {
     let hint = fetch.map {
       "Fetch it with: \($0) — it is then found by its name; or start from random values with --model tiny."
     }
-    let places = options.model_dir.map { "\($0), " } ?? ""
+    let places = options.model_dir.map { "here, in \($0) " } ?? "here "
     throw TrainingError.missing(
       Problem(
         "\(option) \(name)",
-        found: "nothing here, in \(places)or in the caches of Hugging Face and torch hub",
+        found: "nothing \(places)or in the caches of Hugging Face and torch hub",
         expected: "a weights file or a folder with one",
         hint: hint ?? "Check the path, or start from random values with --model tiny."))
   }

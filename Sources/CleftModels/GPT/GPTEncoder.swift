@@ -26,7 +26,7 @@ public final class GPTEncoder: TextTower {
   /// The vectors in front of every caption, nil for none.
   @Child("prompt_encoder.default.embedding") public var virtualTokens: Embedding?
   /// Keys and values in front of every layer's own, nil for none.
-  @Child("prompt_encoder.default") public var prefix: PrefixEncoder?
+  @Child("prefix_encoder.default") public var prefix: PrefixEncoder?
   /// Sizes and numerics.
   public let config: GPTConfig
   /// Whether blocks keep only their inputs and are computed again in backward.

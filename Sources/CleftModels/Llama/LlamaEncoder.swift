@@ -23,7 +23,7 @@ public final class LlamaEncoder: TextTower {
   /// The vectors in front of every caption, nil for none.
   @Child("prompt_encoder.default.embedding") public var virtualTokens: Embedding?
   /// Keys and values in front of every layer's own, nil for none; prefix keys are not rotated.
-  @Child("prompt_encoder.default") public var prefix: PrefixEncoder?
+  @Child("prefix_encoder.default") public var prefix: PrefixEncoder?
   /// Sizes and numerics.
   public let config: LlamaConfig
   /// Whether blocks keep only their inputs and are computed again in backward.

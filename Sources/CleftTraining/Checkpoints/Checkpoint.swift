@@ -110,7 +110,11 @@ public enum Checkpoint {
     func tensors(_ name: String, _ tensors: [(key: String, tensor: Tensor)]) throws {
       try SafeTensorsWriter.write(tensors, to: "\(folder)/\(name)")
       let written = try SafeTensorsFile("\(folder)/\(name)")
-      for (key, tensor) in tensors where try !sameBytes(written.tensor(key), tensor) {
+      for (key, tensor) in tensors {
+        let copy = try written.tensor(key)
+        // What was compared need not stay in memory.
+        defer { copy.forget() }
+        if sameBytes(copy, tensor) { continue }
         throw FormatError.system(
           Problem(
             "\(folder)/\(name): \(key)", found: "other bytes than were written", hint: "Check the disk."))

@@ -51,9 +51,14 @@ public enum PublishedState {
     let rest = path.dropFirst(KeyMap.textPrefix.count)
     let isPrefix = description.adapter?.config is PrefixTuningConfig
     if rest.hasPrefix("prompt_encoder.") { return path }
+    if rest.hasPrefix("prefix_encoder.") {
+      let inner = "prompt_encoder." + rest.dropFirst("prefix_encoder.".count)
+      return KeyMap.textPrefix + (description.prompt == nil ? "" : "base_model.") + inner
+    }
     // Methods that change layers wrap the model twice, those that stand in front of it once.
     var wrappers = ""
-    if description.prompt != nil || isPrefix { wrappers += "base_model." }
+    if description.prompt != nil { wrappers += "base_model." }
+    if isPrefix { wrappers += "base_model." }
     if description.adapter != nil, !isPrefix { wrappers += "base_model.model." }
     return KeyMap.textPrefix + wrappers + rest.replacing(".base_layer.", with: ".")
   }

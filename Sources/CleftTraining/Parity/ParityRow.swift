@@ -1,4 +1,5 @@
 import CleftFormats
+import Foundation
 
 /// The comparison of one expected tensor.
 public struct ParityRow: Codable, Sendable {
@@ -42,6 +43,20 @@ public struct ParityRow: Codable, Sendable {
 
 /// Every kind of fixture, told apart by the files in its folder.
 public enum ParityCatalog {
+  /// Compares a pair's outputs, loss and gradients under bfloat16 products with PyTorch's own bfloat16 error.
+  ///
+  /// - Parameters:
+  ///   - bounds: PyTorch's errors against float64, `{fixture: {tensor: {"rms_err": …, "rms": …}}}`.
+  ///   - factor: how many times PyTorch's root mean square error is allowed.
+  public static func halfRows(_ folder: String, bounds: String, factor: Double) throws -> [ParityRow] {
+    let data = try FileSystem.read(bounds)
+    let name = (folder as NSString).lastPathComponent
+    guard let all = try? JSONDecoder().decode([String: [String: HalfError]].self, from: data),
+      let errors = all[name]
+    else { throw TrainingError.badData(Problem(bounds, found: "no errors of \(name)")) }
+    return try ParityRun(folder: folder, tolerance: 1, halfErrors: errors, factor: factor).rows
+  }
+
   /// Compares one fixture folder.
   ///
   /// - Parameters:
@@ -63,4 +78,10 @@ public enum ParityCatalog {
     ("tiny.ckpt", { folder, tolerance, _ in try CheckpointParity(folder, tolerance).rows }),
     ("goldens.json", { folder, _, _ in try TokenizerParity(folder).rows }),
   ]
+}
+
+/// PyTorch's bfloat16 error on one tensor, against float64.
+struct HalfError: Decodable {
+  /// Root mean square of the differences, and of the values.
+  var rms_err, rms: Double
 }

@@ -16,10 +16,26 @@ public struct ParityRun {
   ///     1e-6 of the largest magnitude is the bound if it is smaller.
   ///   - weights: a file to take the weights from instead of the fixture's own, in any format that is read.
   public init(folder: String, tolerance: Double, weights: String? = nil) throws {
+    try self.init(folder: folder, tolerance: tolerance, weights: weights, halfErrors: nil, factor: 1)
+  }
+
+  /// - Parameters:
+  ///   - halfErrors: PyTorch's bfloat16 errors, which replace the other bounds.
+  ///   - factor: how many times them is allowed.
+  init(
+    folder: String, tolerance: Double, weights: String? = nil, halfErrors: [String: HalfError]?,
+    factor: Double
+  ) throws {
     let fixture = try ParityFixture(folder, weights: weights)
     let model = try fixture.makeModel()
     var results = try Self.forwardResults(fixture, model)
     for (name, values) in try Self.trainingResults(fixture, model) { results[name] = values }
+    if let halfErrors {
+      rows = try halfErrors.sorted { Self.rank($0.key) < Self.rank($1.key) }.map { name, error in
+        try Self.compareHalf(name, results[name], fixture, error, factor)
+      }
+      return
+    }
     rows = try fixture.expected.entries.keys.sorted { Self.rank($0) < Self.rank($1) }.map { name in
       try Self.compare(name, results[name], fixture, tolerance: tolerance)
     }
@@ -87,6 +103,30 @@ public struct ParityRun {
     results["step_losses"] = losses
     results["step_lrs"] = rates
     return results
+  }
+
+  /// The root mean square of the differences, relative, against PyTorch's in bfloat16.
+  ///
+  /// A scalar's error is one draw of the rounding: its bound is at least half a step of bfloat16 at its size.
+  private static func compareHalf(
+    _ name: String, _ found: [Double]?, _ fixture: ParityFixture, _ error: HalfError, _ factor: Double
+  ) throws -> ParityRow {
+    let expected = try fixture.expected.doubles(name)
+    guard let found, found.count == expected.count else {
+      return ParityRow(name: name, relativeError: .infinity, allowed: factor, passes: false)
+    }
+    let noise = fixture.config.zero_gradient?[String(name.dropFirst("grad.".count))]
+    var (squares, count) = (0.0, 0)
+    for i in expected.indices where noise.map({ i < $0[0] || i >= $0[1] }) ?? true {
+      squares += (expected[i] - found[i]) * (expected[i] - found[i])
+      count += 1
+    }
+    let scale = max(error.rms, 1e-30)
+    let allowed = max(factor * error.rms_err / scale, expected.count == 1 ? 0x1p-8 : 0)
+    let relative = (squares / Double(max(count, 1))).squareRoot() / scale
+    return ParityRow(
+      name: name, relativeError: relative.isNaN ? .infinity : relative, allowed: allowed,
+      passes: relative <= allowed)
   }
 
   private static func compare(
