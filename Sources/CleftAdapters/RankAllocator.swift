@@ -36,7 +36,7 @@ public final class RankAllocator {
     let initial = config.initialRank * branches.count
     let target = config.targetRank * branches.count
     if step <= config.warmupSteps { return (initial, false) }
-    if step > totalSteps - config.finalSteps { return (target, true) }
+    if step >= totalSteps - config.finalSteps { return (target, true) }
     let length = Double(totalSteps - config.finalSteps - config.warmupSteps)
     let left = 1 - Double(step - config.warmupSteps) / length
     return (Int(Double(initial - target) * left * left * left + Double(target)), step % config.interval == 0)

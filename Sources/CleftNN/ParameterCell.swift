@@ -20,7 +20,9 @@ public final class ParameterCell {
   /// Parameter or buffer.
   public let role: Role
   /// Whether gradients are wanted.
-  public var isTrainable: Bool
+  public var isTrainable: Bool {
+    didSet { if isTrainable { rounded = nil } }
+  }
   /// Start values.
   public let initializer: Initializer
   /// Place in the tape.

@@ -200,14 +200,27 @@ private func output(_ tower: any TextTower, _ config: any TextTowerConfig) -> [F
     let moved = output(adapted, config)
     #expect(moved != before)
 
+    // Works inside recomputation: the same gradients, none lost.
+    func gradients(_ recomputes: Bool) -> [[Float]] {
+      adapted.recomputesBlocks = recomputes
+      defer { adapted.recomputesBlocks = false }
+      let features = adapted(
+        textBatch(adapted, config), ForwardContext(isTraining: true, key: RandomKey(seed: 6)))
+      let row = features.reshaped([1, features.count])
+      let all = linear(row, Tensor([1, features.count], repeating: 1), nil).reshaped([]).gradients()
+      return trained.map { all[$0.cell.leaf]?.array ?? [] }
+    }
+    let (plainGradients, again) = (gradients(false), gradients(true))
+    #expect(plainGradients.allSatisfy { !$0.isEmpty } && plainGradients == again)
+
     // Described and loaded it gives the same; written for PEFT and read again, too.
     let description = try AdapterDescription(method: name, config: entry.defaultConfig)
     let decoded = try JSONDecoder().decode(AdapterDescription.self, from: JSONEncoder().encode(description))
-    let again = makeText(config)
-    _ = try decoded.config.apply(to: again, AdapterPlace(targets, startsFresh: false))
+    let copy = makeText(config)
+    _ = try decoded.config.apply(to: copy, AdapterPlace(targets, startsFresh: false))
     let values = Dictionary(uniqueKeysWithValues: adapted.cells().map { ($0.path, $0.cell.value) })
-    try again.load(from: "test", keys: values.mapValues(\.shape)) { values[$0] ?? Tensor([]) }
-    #expect(output(again, config) == moved, "saved and loaded it gives the same")
+    try copy.load(from: "test", keys: values.mapValues(\.shape)) { values[$0] ?? Tensor([]) }
+    #expect(output(copy, config) == moved, "saved and loaded it gives the same")
     let folder = temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try AdapterFolder.write(
@@ -274,6 +287,46 @@ private func output(_ tower: any TextTower, _ config: any TextTowerConfig) -> [F
     }
     #expect(
       host.parameters.filter(\.cell.isTrainable).map(\.path) == ["prompt_encoder.default.embedding.weight"])
+  }
+
+  /// PEFT's own allocation on the same values and gradients.
+  @Test func rankAllocationZeroesWhatPeftZeroes() throws {
+    let file = try SafeTensorsFile(
+      URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Fixtures/adalora/adalora.safetensors").path)
+    let tower = makeText(smallTextTowers[0])
+    var config = AdaLoRAConfig()
+    (config.initialRank, config.targetRank, config.warmupSteps, config.finalSteps) = (6, 2, 2, 4)
+    config.interval = 3
+    _ = try config.apply(to: tower, AdapterPlace(tower.names.adapterTargets))
+    let trained = tower.parameters.filter(\.cell.isTrainable)
+    for named in trained { named.cell.value = try file.tensor("start." + named.path).copied() }
+    let allocator = RankAllocator(tower, config, totalSteps: 12)
+    let term = try #require(allocator.regularization?.item)
+    #expect(abs(term - (try file.tensor("regularization").item)) < 1e-5)
+    for step in 0..<12 {
+      // The gradient of Σ w·g is g.
+      var loss = Tensor([], [0])
+      for named in trained {
+        let gradient = try file.tensor("grad\(step).\(named.path)")
+        let row = named.cell.value.tracked(by: named.cell.leaf).reshaped([1, gradient.count])
+        loss = loss + linear(row, gradient.reshaped([1, gradient.count]), nil).reshaped([])
+      }
+      let gradients = loss.gradients()
+      for named in trained {
+        let moved = withoutGradients {
+          named.cell.value + (gradients[named.cell.leaf] ?? Tensor(named.cell.shape)) * -0.01
+        }
+        named.cell.value = moved
+      }
+      allocator.update(step: step, gradients)
+      for named in trained where named.path.contains("lora_E") {
+        let expected = try file.tensor("after\(step).\(named.path)").array
+        for (a, b) in zip(named.cell.value.array, expected) {
+          #expect((a == 0) == (b == 0) && abs(a - b) < 1e-5, "step \(step), \(named.path)")
+        }
+      }
+    }
   }
 
   @Test func rankAllocationFollowsTheCubicBudget() throws {

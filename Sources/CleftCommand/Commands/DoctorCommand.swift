@@ -34,6 +34,7 @@ struct DoctorCommand: ParsableCommand {
     line("MPI", MessagePassing.libraryVersion)
     let rate = GEMMRate.measure(size: 2048)
     line("float32 GEMM", String(format: "%.0f GFLOP/s at 2048 x 2048 x 2048", rate))
+    line("bfloat16", Runtime.hasHalfProducts ? "products run as such" : "products run in float32")
     line("memory", "\(memory("MemAvailable:") >> 10) MiB of \(memory("MemTotal:") >> 10) MiB free")
     if let free = FileSystem.freeBytes(".") { line("disk here", "\(free >> 20) MiB free") }
     for folder in [CheXpert.folder, RSNA.folder] {

@@ -39,7 +39,7 @@ struct ModelSource {
       throw TrainingError.badConfiguration(
         Problem("--tokenizer", found: "a tokenizer", expected: "none, since \(path) has its own"))
     }
-    heedOptions(&description)
+    try heedOptions(&description)
     let encoder = try description.makeWholeModel()
     try Checkpoint.load(folder, into: encoder)
     return LoadedModel(
@@ -69,7 +69,7 @@ struct ModelSource {
     let pair = try PairFile(path, options: options)
     var description = try pair.description()
     try requireAgreement(description, path)
-    heedOptions(&description)
+    try heedOptions(&description)
     let encoder = try description.makeWholeModel()
     encoder.seed(key)
     let notes = try pair.load(into: encoder)
@@ -79,22 +79,41 @@ struct ModelSource {
   }
 
   /// Options that decide how a stored model is read, not what it is.
-  private func heedOptions(_ description: inout ModelDescription) {
+  private func heedOptions(_ description: inout ModelDescription) throws(TrainingError) {
     if let rule = options.pool_token ?? (isReference ? .firstPad : nil) {
       description.encoder.pooledToken = rule
     }
     if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
-    setVision(&description.encoder)
+    try setVision(&description.encoder)
   }
 
-  private func setVision(_ config: inout DualEncoderConfig) {
-    guard var vision = config.vision as? VisionTransformerConfig else { return }
-    if options.img_mask_ratio > 0 {
-      vision.maskedFraction = options.img_mask_ratio
-      vision.masksInEvaluation = isReference
+  private func setVision(_ config: inout DualEncoderConfig) throws(TrainingError) {
+    let (ratio, dropPath) = (options.img_mask_ratio, options.drop_path)
+    switch config.vision {
+    case var vision as VisionTransformerConfig:
+      if ratio > 0 {
+        vision.maskedFraction = ratio
+        vision.masksInEvaluation = isReference
+      }
+      vision.dropPath = dropPath ?? vision.dropPath
+      config.vision = vision
+    case var vision as MaskedAutoencoderConfig where dropPath == nil:
+      if ratio > 0 {
+        vision.maskedFraction = ratio
+        vision.masksInEvaluation = isReference
+      }
+      config.vision = vision
+    case var vision as SwinConfig where ratio == 0:
+      vision.dropPath = dropPath ?? vision.dropPath
+      config.vision = vision
+    default:
+      guard ratio > 0 || dropPath != nil else { return }
+      throw .badConfiguration(
+        Problem(
+          ratio > 0 ? "--img_mask_ratio" : "--drop_path",
+          found: "a \(type(of: config.vision).kind) image tower",
+          expected: "a tower that has it"))
     }
-    vision.dropPath = options.drop_path ?? vision.dropPath
-    config.vision = vision
   }
 
   /// A checkpoint brings its model along; options that name another one are an error, not ignored.
@@ -120,7 +139,7 @@ struct ModelSource {
     config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
     config.temperature = options.softmax_temperature
     config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
-    setVision(&config)
+    try setVision(&config)
     let tokenizer = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
     config.text.paddingID = tokenizer.paddingID
     var description = ModelDescription(

@@ -45,6 +45,7 @@ struct TrainOptions {
         "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
           + "--strategy \(run.strategy).")
     }
+    if self.model.agg_tokens { log.warn("--agg_tokens does nothing, as in the published program.") }
     let undone = " (--compat reference undoes it)"
     var departures: [String] = []
     if model.encoder.pooledToken != .firstPad {
