@@ -44,6 +44,26 @@ public struct AdaLoRAConfig: AdapterConfig, Equatable {
     case orthogonalityWeight = "orth_reg_weight"
     case totalSteps = "total_step"
     case allocates = "cleft_allocates"
+    case bias
+  }
+
+  /// Writes settings under PEFT's names.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(initialRank, forKey: .initialRank)
+    try values.encode(targetRank, forKey: .targetRank)
+    try values.encode(alpha, forKey: .alpha)
+    try values.encode(dropout, forKey: .dropout)
+    try values.encodeIfPresent(targetModules, forKey: .targetModules)
+    try values.encode(warmupSteps, forKey: .warmupSteps)
+    try values.encode(finalSteps, forKey: .finalSteps)
+    try values.encode(interval, forKey: .interval)
+    try values.encode(beta1, forKey: .beta1)
+    try values.encode(beta2, forKey: .beta2)
+    try values.encode(orthogonalityWeight, forKey: .orthogonalityWeight)
+    try values.encodeIfPresent(totalSteps, forKey: .totalSteps)
+    try values.encode(allocates, forKey: .allocates)
+    try values.encode("none", forKey: .bias)
   }
 
   /// Makes the published settings.
@@ -68,7 +88,16 @@ public struct AdaLoRAConfig: AdapterConfig, Equatable {
     try read(.orthogonalityWeight, into: &orthogonalityWeight)
     totalSteps = try values.decodeIfPresent(Int.self, forKey: .totalSteps)
     try read(.allocates, into: &allocates)
-    try requireNeutral(["modules_to_save", "exclude_modules", "layers_to_transform"], decoder)
+    let bias = try values.decodeIfPresent(String.self, forKey: .bias) ?? "none"
+    if bias != "none" {
+      throw DecodingError.dataCorruptedError(
+        forKey: .bias, in: values, debugDescription: "bias '\(bias)'; expected none")
+    }
+    if !(alpha > 0) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .alpha, in: values, debugDescription: "lora_alpha \(alpha); expected above 0")
+    }
+    try requireNeutral(unsupportedLoRASettings + ["layers_to_transform", "use_dora", "use_rslora"], decoder)
   }
 
   /// `lora_`.
@@ -126,6 +155,9 @@ public final class AdaLoRABranch: AdapterBranch {
     let narrow = scaleColumns(linear(context.dropout(x, config.dropout, "lora"), a, nil), by: e)
     return y + linear(narrow, b, nil) * scale
   }
+
+  /// The published alpha is 8.
+  public var scaleOverPublished: Float? { config.alpha / 8 }
 
   /// Puts the correction into the matrix.
   public func merged(_ weights: LinearWeights) -> LinearWeights {

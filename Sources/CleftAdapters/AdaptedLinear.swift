@@ -11,11 +11,16 @@ public protocol AdapterBranch: Module {
   func input(_ x: Tensor) -> Tensor
   /// The layer's output: `y` is that of the base layer and of the branches before.
   func output(_ y: Tensor, _ x: Tensor, _ base: Linear, _ context: ForwardContext) -> Tensor
+  /// The factor on the correction over the one that the published program's fixed alpha gives; nil without one.
+  var scaleOverPublished: Float? { get }
   /// The same effect on weights.
   func merged(_ weights: LinearWeights) -> LinearWeights
 }
 
 extension AdapterBranch {
+  /// The factor on the correction over the one that the published program's fixed alpha gives; nil without one.
+  public var scaleOverPublished: Float? { nil }
+
   /// The input as it is.
   public func input(_ x: Tensor) -> Tensor { x }
 }
@@ -39,7 +44,7 @@ public struct LinearWeights {
   ///
   /// - Shapes: `a` `[rank, in]`, `b` `[out, rank]`.
   mutating func addProduct(_ b: Tensor, _ a: Tensor, scale: Float) {
-    let correction = layout == .outIn ? matmul(b, a) : linear(transposed(a), b, nil)
+    let correction = layout == .outIn ? matmul(b, a) : matmul(transposed(a), b, transposingB: true)
     weight = weight + correction * scale
   }
 

@@ -9,18 +9,23 @@ public struct AdapterBase: Sendable {
   public var name: String?
   /// `CAUSAL_LM` or `FEATURE_EXTRACTION`.
   public var taskType: String
-  /// Channels of a token, as prompt and prefix tuning count them.
+  /// Channels of a token, as prompt tuning counts them.
   public var tokenSize: Int
+  /// Channels of a layer's keys, as prefix tuning counts them.
+  public var keySize: Int
   /// Number of blocks.
   public var depth: Int
   /// Number of heads of keys.
   public var headCount: Int
 
   /// Describes a model.
-  public init(name: String?, taskType: String, tokenSize: Int, depth: Int, headCount: Int) {
+  public init(
+    name: String?, taskType: String, tokenSize: Int, keySize: Int? = nil, depth: Int, headCount: Int
+  ) {
     self.name = name
     self.taskType = taskType
     self.tokenSize = tokenSize
+    self.keySize = keySize ?? tokenSize
     self.depth = depth
     self.headCount = headCount
   }
@@ -34,13 +39,15 @@ extension AdapterFolder {
   ///   - method: method and settings.
   ///   - name: the adapter's name in the tower.
   public static func write(
-    _ tower: any Module, _ method: Method, base: AdapterBase, name: String = "default", into folder: String
+    _ tower: any Module, _ method: Method, base: AdapterBase, name: String = "default",
+    dtype: DType = .float32,
+    into folder: String
   ) throws {
+    let settings = try settings(tower, method, base, folder)
     try FileSystem.makeFolder(folder)
     let tensors = tensors(tower, method, name)
     try SafeTensorsWriter.write(
-      tensors, metadata: ["format": "pt"], to: folder + "/adapter_model.safetensors")
-    let settings = try settings(tower, method, base)
+      tensors, metadata: ["format": "pt"], dtype: dtype, to: folder + "/adapter_model.safetensors")
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let data = try JSONSerialization.data(withJSONObject: settings, options: options)
     try FileSystem.write(data + Data("\n".utf8), to: folder + "/adapter_config.json")
@@ -67,7 +74,7 @@ extension AdapterFolder {
 
   /// The published fields, whatever their values here.
   private static func settings(
-    _ tower: any Module, _ method: Method, _ base: AdapterBase
+    _ tower: any Module, _ method: Method, _ base: AdapterBase, _ folderName: String
   ) throws -> [String: Any] {
     var fields: [String: Any] = [
       "auto_mapping": NSNull(), "base_model_name_or_path": base.name ?? NSNull(), "revision": NSNull(),
@@ -91,11 +98,24 @@ extension AdapterFolder {
       let own = (try JSONSerialization.jsonObject(with: text) as? [String: Any])?["config"] as? [String: Any]
       fields.merge((own ?? [:]).filter { !$0.key.hasPrefix("cleft_") }) { $1 }
       fields["peft_type"] = type(of: config).peftType
+      if case .pissa(.some)? = (config as? LoRAConfig)?.start {
+        // PEFT would draw another random decomposition when it reads this.
+        throw AdapterError.badSetting(
+          Problem(
+            folderName, found: "an adapter that started from a random decomposition (pissa_niter)",
+            expected: "an exact one, which PEFT can repeat",
+            hint: "Use 'cleft merge', or train with --init_lora_weights pissa."))
+      }
+      if let adalora = config as? AdaLoRAConfig, adalora.totalSteps == nil {
+        // PEFT asks for a number even where nothing is trained any more.
+        fields["total_step"] = adalora.warmupSteps + adalora.finalSteps + 1
+      }
       if config is PrefixTuningConfig {
         fields.merge(sizes) { $1 }
+        fields["token_dim"] = base.keySize
         // What is written is the table itself, whatever made it.
         fields["prefix_projection"] = false
-        fields["encoder_hidden_size"] = base.tokenSize
+        fields["encoder_hidden_size"] = base.keySize
         return fields
       }
       fields["fan_in_fan_out"] = adaptedLayers(in: tower).contains { $0.layer.base.layout == .inOut }

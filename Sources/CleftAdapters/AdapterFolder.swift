@@ -62,6 +62,11 @@ public struct AdapterFolder {
           path, found: "peft_type '\(type)'", expected: "one of \(known.sorted().joined(separator: ", "))"))
     }
     let config = try JSONDecoder().decode(AdapterBox.self, from: data, configuration: entry)
+    if var prefix = config.config as? PrefixTuningConfig {
+      // A saved table is the one that the projection made.
+      prefix.isProjected = false
+      return .adapter(try AdapterDescription(method: entry.name, config: prefix))
+    }
     return .adapter(try AdapterDescription(method: entry.name, config: config.config))
   }
 
@@ -87,12 +92,7 @@ public struct AdapterFolder {
     let changed: [String]
     switch method {
     case .adapter(let description):
-      var config = description.config
-      // Saved tables are those the projection made.
-      if var prefix = config as? PrefixTuningConfig {
-        prefix.isProjected = false
-        config = prefix
-      }
+      let config = description.config
       // PiSSA's settings mean that the base still has to give up what the factors start from.
       var givesUpValues = false
       if case .pissa? = (config as? LoRAConfig)?.start { givesUpValues = true }
@@ -105,8 +105,9 @@ public struct AdapterFolder {
       try config.apply(to: host, startingFrom: nil)
       changed = ["prompt_encoder.default"]
     }
+    let cells = tower.cells()
     try fill(
-      tower.cells().filter { !isBase($0.path, before) }, name: name, base: AdapterKeys(before))
+      cells.filter { !isBase($0.path, before) }, name: name, base: cells.filter { isBase($0.path, before) })
     return changed
   }
 
@@ -115,13 +116,7 @@ public struct AdapterFolder {
     before.contains(path) || path.contains(".base_layer.")
   }
 
-  /// Whether a key of the file is a base weight, as whole checkpoints bring them along.
-  private func isOfBase(_ key: String, _ base: AdapterKeys) -> Bool {
-    let isAlias = key.hasSuffix("word_embeddings.weight")
-    return isAlias || base.key(for: key, adapter: "default") != nil
-  }
-
-  private func fill(_ cells: [NamedCell], name: String, base: AdapterKeys) throws {
+  private func fill(_ cells: [NamedCell], name: String, base: [NamedCell]) throws {
     let places = AdapterKeys(file.entries.keys)
     var used: Set<String> = []
     for named in cells {
@@ -136,7 +131,14 @@ public struct AdapterFolder {
       used.insert(key)
       named.cell.value = try value(key, for: named)
     }
-    for key in file.entries.keys.sorted() where !used.contains(key) && !isOfBase(key, base) {
+    // Trained embeddings and whole checkpoints bring base weights along: they are part of what was saved.
+    for named in base {
+      guard let key = places.key(for: named.path, adapter: name), !used.contains(key) else { continue }
+      used.insert(key)
+      named.cell.value = try value(key, for: named)
+    }
+    for key in file.entries.keys.sorted()
+    where !used.contains(key) && !key.hasSuffix("word_embeddings.weight") {
       let near = nearestNames(to: key, among: cells.map(\.path)).joined(separator: ", ")
       throw AdapterError.noSuchLayer(
         Problem(
@@ -162,7 +164,7 @@ public struct AdapterFolder {
     let isA = key.contains(".lora_A"), isB = key.contains(".lora_B"), isE = key.contains(".lora_E")
     guard isA || isB || isE, tensor.shape.rank == 2 else { return nil }
     let layer = AdapterKeys.layer(of: key)
-    guard let pattern = rankPattern.first(where: { AdapterKeys.layer(of: $0.key).hasSuffix(layer) })?.value,
+    guard let pattern = rankPattern.first(where: { AdapterKeys.layer(of: $0.key) == layer })?.value,
       pattern.count == (isB ? shape[1] : shape[0])
     else { return nil }
     let kept = pattern.indices.filter { pattern[$0] }

@@ -74,6 +74,9 @@ public final class LoRABranch: AdapterBranch {
     return addRow(scaleColumns(addRow(y, bias * -1) + correction, by: factors), bias)
   }
 
+  /// The published alpha is 32, whatever the rank.
+  public var scaleOverPublished: Float? { scale * Float($a.shape[0]) / 32 }
+
   /// Puts the correction into the matrix.
   public func merged(_ weights: LinearWeights) -> LinearWeights {
     var weights = weights
@@ -94,9 +97,10 @@ public final class LoRABranch: AdapterBranch {
     let known = baseLengths ?? squaredLengths(base)
     baseLengths = known
     let rank = a.shape[0]
+    let weight = base.$weight.peek()
     let along =
-      base.layout == .outIn ? linear(base.$weight.value, a, nil) : transposed(matmul(a, base.$weight.value))
-    let within = linear(b, matmul(a, a, transposingB: true), nil)
+      base.layout == .outIn ? matmul(weight, a, transposingB: true) : transposed(matmul(a, weight))
+    let within = matmul(b, matmul(a, a, transposingB: true))
     let scale = Double(scale)
     return along.read { along in
       b.read { b in
@@ -115,7 +119,8 @@ public final class LoRABranch: AdapterBranch {
   }
 
   private func squaredLengths(_ base: Linear) -> [Double] {
-    let rows = base.layout == .outIn ? base.$weight.value : transposed(base.$weight.value)
+    let weight = base.$weight.peek()
+    let rows = base.layout == .outIn ? weight : transposed(weight)
     return (0..<rows.shape[0]).map { gatherRows(rows, [$0]).sumOfSquares }
   }
 }

@@ -36,11 +36,7 @@ extension LoRAConfig {
       throw DecodingError.dataCorruptedError(
         forKey: .bias, in: values, debugDescription: "bias '\(bias)'; expected none")
     }
-    try requireNeutral(
-      [
-        "modules_to_save", "exclude_modules", "layer_replication", "lora_bias", "use_qalora", "use_bdlora",
-        "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
-      ], decoder)
+    try requireNeutral(unsupportedLoRASettings, decoder)
   }
 
   /// Writes settings under PEFT's names.
@@ -73,7 +69,8 @@ extension LoRAConfig {
     case "gaussian": return .gaussian
     case "pissa": return .pissa(iterations: nil)
     default:
-      guard name.hasPrefix("pissa_niter_"), let count = Int(name.dropFirst("pissa_niter_".count)), count > 0
+      guard name.hasPrefix("pissa_niter_"), let count = Int(name.dropFirst("pissa_niter_".count)),
+        (1...1000).contains(count)
       else { return nil }
       return .pissa(iterations: count)
     }
@@ -93,6 +90,12 @@ extension LoRAConfig {
     return try values.decodeIfPresent([Int].self, forKey: .layersToTransform)
   }
 }
+
+/// PEFT's settings of LoRA that would change the numbers and are not computed here.
+let unsupportedLoRASettings = [
+  "modules_to_save", "exclude_modules", "layer_replication", "lora_bias", "use_qalora", "use_bdlora",
+  "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
+]
 
 private struct AnyKey: CodingKey {
   let stringValue: String

@@ -64,7 +64,7 @@ public struct LoRAConfig: AdapterConfig, Equatable {
 
   /// Puts a correction on the targeted linear layers and freezes the rest.
   public func apply(to root: any Module, _ place: AdapterPlace) throws(AdapterError) -> [String] {
-    let changed = try addBranches(to: root, targetModules ?? .names(place.targets.lowRank)) {
+    try addBranches(to: root, targetModules ?? .names(place.targets.lowRank)) {
       path, base throws(AdapterError) in
       if let layersToTransform, !layersToTransform.contains(where: { isInBlock(path, $0) }) { return nil }
       let rank = patternValue(rankPattern, for: path) ?? rank
@@ -79,11 +79,6 @@ public struct LoRAConfig: AdapterConfig, Equatable {
       if place.startsFresh { branch.start(from: base) }
       return branch
     }
-    if let layersToTransform, changed.isEmpty {
-      throw .noSuchLayer(
-        Problem("layers_to_transform", found: "\(layersToTransform)", expected: "numbers of blocks"))
-    }
-    return changed
   }
 
   /// Whether a path leads through block `index`: the first number in it.

@@ -118,5 +118,9 @@ func addBranches(
     }
   }
   if let failure { throw failure }
+  if changed.isEmpty {
+    throw .noSuchLayer(
+      Problem("target_modules", found: "no linear layer to adapt", expected: "at least one in the tower"))
+  }
   return changed
 }

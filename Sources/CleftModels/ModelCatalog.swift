@@ -10,6 +10,8 @@ public enum ModelCatalog {
     public let files: [String]
     /// What stands in front of the tower's keys in the file.
     public var keyPrefix = ""
+    /// Whether the published program takes from the file what fits and leaves the rest, as it does for the baselines.
+    public var isPartial = false
     /// The command that fetches the weights, or where they come from.
     public let fetch: String
   }
@@ -59,19 +61,22 @@ public enum ModelCatalog {
   /// Image towers for `--img_encoder` with `--baseline_vit`.
   public static let baselineTowers: [String: ImageEntry] = [
     "mrm": ImageEntry(
-      config: classicViT(output: .patchMean, dropPath: 0.1), files: ["pretrained/MRM.pth"],
+      config: classicViT(output: .patchMean, dropPath: 0.1), files: ["pretrained/MRM.pth"], isPartial: true,
       fetch: "MRM's authors publish MRM.pth"),
     "mgca": ImageEntry(
       config: classicViT(output: .normalizedTokens), files: ["pretrained/mgca_vit_base_only.ckpt"],
+      isPartial: true,
       fetch: "MGCA's authors publish the checkpoint its image tower is cut from"),
     "gloria": ImageEntry(
       config: ResNetConfig(), files: ["pretrained/chexpert_resnet50.ckpt"],
-      keyPrefix: "gloria.img_encoder.model.", fetch: "GLoRIA's authors publish chexpert_resnet50.ckpt"),
+      keyPrefix: "gloria.img_encoder.model.", isPartial: true,
+      fetch: "GLoRIA's authors publish chexpert_resnet50.ckpt"),
     "medclip": ImageEntry(
       config: SwinConfig(), files: ["pretrained/medclip-vit/pytorch_model.bin"],
-      keyPrefix: "vision_model.model.", fetch: "the MedCLIP package fetches medclip-vit-pretrained.zip"),
+      keyPrefix: "vision_model.model.", isPartial: true,
+      fetch: "the MedCLIP package fetches medclip-vit-pretrained.zip"),
     "vit_base": ImageEntry(
-      config: MaskedAutoencoderConfig(), files: ["deit_base_patch16_224-b5f2ef4d.pth"],
+      config: MaskedAutoencoderConfig(), files: ["deit_base_patch16_224-b5f2ef4d.pth"], isPartial: true,
       fetch: "DeiT's release has deit_base_patch16_224-b5f2ef4d.pth; torch hub keeps it under that name"),
   ]
 
@@ -81,7 +86,7 @@ public enum ModelCatalog {
     "epfl-llm/meditron-7b": published("epfl-llm/meditron-7b", "llama", meditron),
     "emilyalsentzer/Bio_ClinicalBERT": published(
       "emilyalsentzer/Bio_ClinicalBERT", "bert",
-      BertConfig(vocabularySize: 28996, hiddenSize: 768, depth: 12, headCount: 12)),
+      BertConfig(vocabularySize: 28996, hiddenSize: 768, depth: 12, headCount: 12, segmentCount: 0)),
   ]
 
   /// Kinds of text towers and the published one of each.

@@ -34,12 +34,21 @@ public struct ModelDescription: Codable, Sendable {
   ///
   /// - Throws: `TrainingError.badConfiguration` if the numbers contradict each other.
   public func makeModel() throws -> DualEncoder {
-    if let contradiction = encoder.contradiction(virtualTokenCount: prompt?.virtualTokenCount ?? 0) {
-      throw TrainingError.badConfiguration(Problem("model", found: contradiction))
-    }
+    try requireRoom()
     let model = DualEncoder(encoder)
     try adapt(model, startsFresh: false)
     return model
+  }
+
+  /// Fails if the numbers contradict each other, or captions and what stands in front of them have no room.
+  ///
+  /// - Throws: `TrainingError.badConfiguration`.
+  public func requireRoom() throws(TrainingError) {
+    let prefix = (adapter?.config as? PrefixTuningConfig)?.virtualTokenCount ?? 0
+    let count = (prompt?.virtualTokenCount ?? 0) + max(0, min(prefix, 1 << 24))
+    if let contradiction = encoder.contradiction(virtualTokenCount: count) {
+      throw .badConfiguration(Problem("model", found: contradiction))
+    }
   }
 
   /// Adds the adapters to a model.

@@ -42,9 +42,9 @@ public struct ParameterReport: Codable, Sendable, Equatable {
         name: name, total: count(cells), trainable: count(trained),
         live: count(trained.filter { !idle.contains($0.path) }))
     }
-    func localHead(_ name: String, _ width: Int, _ isTrained: Bool) -> Part {
+    func localHead(_ name: String, _ width: Int, _ isTrained: Bool, isPresent: Bool = true) -> Part {
       let (inner, out) = (2048, model.config.embeddingSize)
-      let count = (width + 1) * inner + 2 * inner + (inner + 1) * out
+      let count = !isPresent ? 0 : (width + 1) * inner + 2 * inner + (inner + 1) * out
       return Part(name: name, total: count, trainable: isTrained ? count : 0, live: 0)
     }
     func isVector(_ path: String) -> Bool {
@@ -58,7 +58,9 @@ public struct ParameterReport: Codable, Sendable, Equatable {
       part("image tower") { $0.hasPrefix(image) && !isAdapter($0) },
       part("image adapter") { $0.hasPrefix(image) && isAdapter($0) },
       part("image head") { $0.hasPrefix("img_encoder_q.global_embed.") },
-      localHead("image local head (unused, as published)", model.image.model.hiddenSize, isImageHeadTrained),
+      localHead(
+        "image local head (unused, as published)", model.image.model.hiddenSize, isImageHeadTrained,
+        isPresent: model.config.vision.hasLocalHead),
       part("text tower") { $0.hasPrefix(text) && !isAdapter($0) },
       part("text adapter") { $0.hasPrefix(text) && isAdapter($0) && !isVector($0) },
       part("prefix or prompt vectors") { $0.hasPrefix(text) && isVector($0) },

@@ -25,15 +25,20 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: "Format: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).") var to: Format
   @Option(help: "File or folder to write.") var out: String
   @Option(help: "Type of the numbers: F32, BF16 or F16; default: the source's.") var dtype: String?
+  @Flag(help: "Replace what is there.") var overwrite = false
   @OptionGroup(title: "Model") var model: ModelOptions
 
   mutating func validate() throws {
+    if model.adapters.adapter != nil {
+      throw ValidationError("--adapter is for 'cleft merge', which puts it into the weights.")
+    }
     if let dtype, !["F32", "BF16", "F16"].contains(dtype) {
       throw ValidationError("--dtype is '\(dtype)'; expected F32, BF16 or F16.")
     }
   }
 
   func run() throws {
+    try Output.requireFree(out, overwrites: overwrite)
     let conversion = Conversion(source: source, out: out, dtype: dtype.flatMap(DType.init), options: model)
     for line in try conversion.run(to) { FileHandle.standardError.write(Data("cleft: \(line)\n".utf8)) }
     print(out)
@@ -51,19 +56,39 @@ struct MergeCommand: ParsableCommand {
 
   @Argument(help: "Checkpoint or run folder, or one file of both towers.") var source: String?
   @Option(help: "Folder to write.") var out: String
+  @Option(help: "Type of a Hugging Face folder's numbers: F32, BF16 or F16; default: the base's.")
+  var dtype: String?
+  @Flag(help: "Replace what is there.") var overwrite = false
   @OptionGroup(title: "Model") var model: ModelOptions
 
+  mutating func validate() throws {
+    if let dtype, !["F32", "BF16", "F16"].contains(dtype) {
+      throw ValidationError("--dtype is '\(dtype)'; expected F32, BF16 or F16.")
+    }
+    if source == nil, model.adapters.adapter == nil {
+      throw ValidationError("Give SOURCE, or --text_model with --adapter.")
+    }
+    if source != nil, model.adapters.adapter != nil {
+      throw ValidationError("Give either SOURCE or --adapter: a checkpoint has its own adapter.")
+    }
+  }
+
   func run() throws {
+    try Output.requireFree(out, overwrites: overwrite)
     if let source {
       let loaded = try ModelSource(options: model, isReference: false, seed: 0).checkpoint(source)
+      say(loaded.notes)
       print(try Merge.checkpoint(loaded, of: source, into: out))
       return
     }
-    guard let folder = model.adapters.adapter else {
-      throw TrainingError.missing(
-        Problem("merge", found: "nothing to merge", expected: "SOURCE, or --text_model with --adapter"))
-    }
-    try Merge.folder(try TowerFiles.textFolder(model), adapter: folder, into: out)
+    say(
+      try Merge.folder(
+        try TowerFiles.textFolder(model), adapter: model.adapters.adapter ?? "",
+        dtype: dtype.flatMap(DType.init), isStrict: !model.non_strict, into: out))
     print(out)
+  }
+
+  private func say(_ notes: [String]) {
+    for line in notes { FileHandle.standardError.write(Data("cleft: \(line)\n".utf8)) }
   }
 }

@@ -26,15 +26,17 @@ struct InspectCommand: ParsableCommand {
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerOptions
   @OptionGroup(title: "Run") var run_: RunOptions
 
+  mutating func validate() throws {
+    if (file == nil) == !params { throw ValidationError("Give either FILE or --params.") }
+  }
+
   func run() throws {
     if params {
       let reports = try ParameterCounts(options: model, isReference: run_.compat == .reference).reports()
       print(run_.json ? jsonText(reports, pretty: true) : ParameterCounts.text(reports))
       return
     }
-    guard let file else {
-      throw TrainingError.missing(Problem("inspect", found: "no file", expected: "FILE, or --params"))
-    }
+    guard let file else { return }
     let contents = try FileContents(file, withHashes: hashes)
     print(run_.json ? jsonText(contents, pretty: true) : contents.text)
   }
@@ -70,7 +72,7 @@ struct FileContents: Encodable {
     values = file.entries.values.reduce(0) { $0 + $1.shape.count }
     bytes = file.entries.values.reduce(0) { $0 + $1.byteCount }
     metadata = file.metadata
-    notes = try Self.notes(path, file)
+    notes = try Self.notes(place, file)
   }
 
   /// A run or checkpoint folder's weights, or the path itself.

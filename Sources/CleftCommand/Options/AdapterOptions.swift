@@ -70,8 +70,8 @@ struct AdapterOptions: ParsableArguments {
   func imageAdapter(totalSteps: Int?) throws -> AdapterDescription? {
     guard let img_peft else { return nil }
     var plain = self
-    // Names of the text tower's layers say nothing about the image tower's.
-    plain.target_modules = nil
+    // Beside a text adapter the names are those of the text tower's layers.
+    if peft != nil { plain.target_modules = nil }
     return try plain.description(img_peft, totalSteps)
   }
 
@@ -82,8 +82,51 @@ struct AdapterOptions: ParsableArguments {
     }
   }
 
+  /// Settings of an adapter, and whether they were given.
+  var settings: [(name: String, isGiven: Bool)] {
+    [
+      ("--lora_r", lora_r != nil), ("--lora_alpha", lora_alpha != nil),
+      ("--lora_dropout", lora_dropout != nil),
+      ("--target_modules", target_modules != nil), ("--use_rslora", use_rslora),
+      ("--init_lora_weights", init_lora_weights != nil), ("--num_virtual_tokens", num_virtual_tokens != nil),
+      ("--prefix_projection", prefix_projection),
+    ]
+  }
+
+  /// Fails for settings of an adapter where there is none.
+  func requireMethod() throws {
+    guard peft == nil, img_peft == nil else { return }
+    for setting in settings where setting.isGiven {
+      throw AdapterError.badSetting(
+        Problem(setting.name, found: "without an adapter to set", expected: "--peft or --img_peft with it"))
+    }
+  }
+
+  /// Fails for a setting that the method does not have.
+  private func requireMeaning(_ description: AdapterDescription) throws {
+    let (isLoRA, isAdaLoRA) = (description.config is LoRAConfig, description.config is AdaLoRAConfig)
+    let isPrefix = description.config is PrefixTuningConfig
+    // With two adapters a setting may be meant for the other one.
+    if peft != nil && img_peft != nil { return }
+    let settings: [(name: String, isGiven: Bool, isMeant: Bool)] = [
+      ("--lora_r", lora_r != nil, isLoRA || isAdaLoRA),
+      ("--lora_alpha", lora_alpha != nil, isLoRA || isAdaLoRA),
+      ("--lora_dropout", lora_dropout != nil, isLoRA || isAdaLoRA), ("--use_rslora", use_rslora, isLoRA),
+      ("--init_lora_weights", init_lora_weights != nil, isLoRA),
+      ("--target_modules", target_modules != nil, !isPrefix),
+      ("--num_virtual_tokens", num_virtual_tokens != nil, isPrefix),
+      ("--prefix_projection", prefix_projection, isPrefix),
+      ("--adalora_allocate", adalora_allocate, isAdaLoRA),
+    ]
+    for setting in settings where setting.isGiven && !setting.isMeant {
+      throw AdapterError.badSetting(
+        Problem(setting.name, found: "with \(description.method)", expected: "a method that has it"))
+    }
+  }
+
   private func description(_ method: String, _ totalSteps: Int?) throws -> AdapterDescription {
     var description = try AdapterDescription(method: method)
+    try requireMeaning(description)
     switch description.config {
     case var config as LoRAConfig:
       config.rank = lora_r ?? config.rank

@@ -47,7 +47,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: "Share of the patches that a training pass leaves out, 0 ..< 1; takes the mean of the tokens.")
-  var img_mask_ratio: Float = 0
+  var img_mask_ratio: Float?
 
   @Option(
     help: "Stochastic depth of the image tower's last block in training, 0 ..< 1; default: the tower's.")
@@ -115,7 +115,7 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: """
       Caption's feature: eos (slot behind the last word, without one the last word; the default), first_pad (the same \
-      slot, without one position 0; as published), last_word.
+      slot, without one position 0; as published), last_word, first (the first token).
       """)
   var pool_token: PooledToken?
 
@@ -134,7 +134,7 @@ struct ModelOptions: ParsableArguments {
     if ModelCatalog.textTowerByKind[llm_type] == nil {
       throw ValidationError("--llm_type is '\(llm_type)'; expected gpt, llama or bert.")
     }
-    if !(img_mask_ratio >= 0 && img_mask_ratio < 1) {
+    if let img_mask_ratio, !(img_mask_ratio >= 0 && img_mask_ratio < 1) {
       throw ValidationError("--img_mask_ratio is \(img_mask_ratio); expected 0 ..< 1.")
     }
     if let drop_path, !(drop_path >= 0 && drop_path < 1) {

@@ -54,23 +54,41 @@ struct Conversion {
 
   private func pair(_ loaded: LoadedModel, _ format: ConvertCommand.Format) throws -> [String] {
     let (model, description) = (loaded.encoder, loaded.description)
+    // A folder of ours holds float32; a file is written as it was.
+    let dtype = try dtype ?? (FileSystem.isFolder(source) ? .float32 : widestType(WeightsFiles.open(source)))
+    let metadata = ["format": "pt", "cleft_model": PublishedState.storedDescription(description)]
+    let isDoRA = (description.adapter?.config as? LoRAConfig)?.usesDoRA == true
+    if isDoRA, [.ckpt, .safetensors, .pth].contains(format) {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--to \(format.rawValue)", found: "DoRA, which the published program does not know",
+          expected: "another method", hint: "Use 'cleft merge' first, or --to peft."))
+    }
     switch format {
     case .ckpt:
       try TorchWriter.write(
         stateDict: PublishedState.tensors(model, description),
-        values: PublishedState.values(description, source: source), dtype: dtype ?? .float32, to: out)
+        values: PublishedState.values(description, step: loaded.step), dtype: dtype, to: out)
     case .safetensors:
       try SafeTensorsWriter.write(
-        PublishedState.tensors(model, description), metadata: ["format": "pt"], dtype: dtype ?? .float32,
-        to: out)
+        PublishedState.tensors(model, description), metadata: metadata, dtype: dtype, to: out)
     case .pth:
       try TorchWriter.write(
-        stateDict: PublishedState.tensors(model, description), dtype: dtype ?? .float32, isBare: true, to: out
-      )
+        stateDict: PublishedState.tensors(model, description), dtype: dtype, isBare: true, to: out)
     case .peft:
       let tower = model.text.model
       let method = try method(description)
-      try AdapterFolder.write(tower, method, base: .init(description.encoder.text, name: nil), into: out)
+      try AdapterFolder.write(
+        tower, method, base: .init(description.encoder.text, name: nil), dtype: dtype, into: out)
+      var left: [String] = []
+      if description.prompt != nil, let adapter = description.adapter {
+        left.append(
+          "only the vectors in front of captions are written; the \(adapter.method) below them is not")
+      }
+      if let adapter = description.imageAdapter {
+        left.append("the image tower's \(adapter.method) is not written: PEFT's folder is the text tower's")
+      }
+      return left
     case .hf:
       if description.adapter != nil || description.prompt != nil {
         throw TrainingError.badConfiguration(
@@ -79,11 +97,17 @@ struct Conversion {
             hint: "Use 'cleft merge' first, or --to peft for the adapter alone."))
       }
       try HuggingFaceFolder.write(
-        model.text.model, config: description.encoder.text, dtype: dtype ?? .float32, into: out)
+        model.text.model, config: description.encoder.text, dtype: dtype, into: out)
       try FileSystem.write(Data(loaded.tokenizer.tokenizerJSON.utf8), to: out + "/tokenizer.json")
     case .tower:
+      if description.imageAdapter != nil {
+        throw TrainingError.badConfiguration(
+          Problem(
+            "--to tower", found: "an image tower with an adapter", expected: "one without",
+            hint: "Use 'cleft merge' first."))
+      }
       try SafeTensorsWriter.write(
-        named(model.image.model), metadata: ["format": "pt"], dtype: dtype ?? .float32, to: out)
+        named(model.image.model), metadata: ["format": "pt"], dtype: dtype, to: out)
     }
     return []
   }
@@ -105,14 +129,14 @@ struct Conversion {
     let file = try WeightsFiles.open(source)
     let notes = try TowerFiles.load(file, into: tower, isStrict: !options.non_strict)
     try HuggingFaceFolder.write(
-      tower, config: config, original: source + "/config.json", dtype: dtype ?? commonType(file), into: out)
+      tower, config: config, original: source + "/config.json", dtype: dtype ?? widestType(file), into: out)
     try HuggingFaceFolder.copyTokenizer(from: source, to: out)
     return notes
   }
 
   private func weightsFile(_ format: ConvertCommand.Format) throws -> [String] {
     let file = try WeightsFiles.open(source)
-    let type = dtype ?? commonType(file)
+    let type = dtype ?? widestType(file)
     var tensors: [Named] = []
     var integers: [IntegerTensor] = []
     for (key, entry) in file.entries.sorted(by: { $0.key < $1.key }) {
@@ -126,19 +150,11 @@ struct Conversion {
       try TorchWriter.write(stateDict: tensors, integers: integers, dtype: type, isBare: true, to: out)
     } else {
       try SafeTensorsWriter.write(
-        tensors, integers: integers, metadata: ["format": "pt"], dtype: type, to: out)
+        tensors, integers: integers, metadata: ["format": "pt"].merging(file.metadata) { $1 }, dtype: type,
+        to: out)
     }
-    return []
-  }
-
-  /// The floating type of most values.
-  private func commonType(_ file: any WeightsFile) -> DType {
-    var counts: [DType: Int] = [:]
-    for entry in file.entries.values where entry.dtype.isFloatingPoint {
-      counts[entry.dtype, default: 0] += entry.shape.count
-    }
-    let common = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key ?? .float32
-    return common == .float64 ? .float32 : common
+    let doubles = file.entries.values.count { $0.dtype == .float64 }
+    return doubles > 0 ? ["\(file.path): \(doubles) tensors of float64 are written as \(type.rawValue)"] : []
   }
 
   private func named(_ module: any Module) -> [Named] { module.cells().map { ($0.path, $0.cell.value) } }
@@ -148,7 +164,7 @@ struct Conversion {
   private func adapterFolder(_ format: ConvertCommand.Format) throws -> [String] {
     let folder = try AdapterFolder(source)
     switch format {
-    case .peft: return try folder.rewrite(into: out, dtype: dtype ?? .float32)
+    case .peft: return try folder.rewrite(into: out, dtype: dtype ?? widestType(folder.file))
     case .safetensors, .pth: return try weightsFile(format)
     default:
       throw TrainingError.badConfiguration(
@@ -163,8 +179,9 @@ extension AdapterBase {
   init(_ config: any TextTowerConfig, name: String?) {
     let keyWidth = config.hiddenSize / config.headCount * config.keyValueHeadCount
     self.init(
-      name: name, taskType: config.isCausal ? "CAUSAL_LM" : "FEATURE_EXTRACTION", tokenSize: keyWidth,
-      depth: config.depth, headCount: config.keyValueHeadCount)
+      name: name, taskType: config.isCausal ? "CAUSAL_LM" : "FEATURE_EXTRACTION",
+      tokenSize: config.hiddenSize, keySize: keyWidth, depth: config.depth,
+      headCount: config.keyValueHeadCount)
   }
 }
 
@@ -172,6 +189,7 @@ extension AdapterBase {
 enum Merge {
   /// Writes a checkpoint without adapters and returns its folder.
   static func checkpoint(_ loaded: LoadedModel, of source: String, into out: String) throws -> String {
+    let step = loaded.step
     var description = loaded.description
     let merged = MergedAdapters(loaded.encoder)
     if merged.paths.isEmpty {
@@ -182,7 +200,6 @@ enum Merge {
     }
     description.imageAdapter = nil
     if loaded.encoder.text.model.prefix == nil { description.adapter = nil }
-    let step = (try? Checkpoint.readState(Checkpoint.locate(source)).step) ?? 0
     let contents = Checkpoint.Contents(
       model: loaded.encoder, description: description, optimizer: nil,
       tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: [:]))
@@ -190,10 +207,15 @@ enum Merge {
   }
 
   /// Writes a Hugging Face folder of a text tower with a PEFT adapter in its weights.
-  static func folder(_ base: String, adapter path: String, into out: String) throws {
+  ///
+  /// - Returns: one line for each key of the base that was left out.
+  static func folder(
+    _ base: String, adapter path: String, dtype: DType?, isStrict: Bool, into out: String
+  ) throws -> [String] {
     let config = try TowerFiles.textConfig(base)
     let tower = config.makeTower()
-    _ = try TowerFiles.load(try WeightsFiles.open(base), into: tower)
+    let file = try WeightsFiles.open(base)
+    let notes = try TowerFiles.load(file, into: tower, isStrict: isStrict)
     let adapter = try AdapterFolder(path)
     try adapter.apply(to: tower, tower.names.adapterTargets)
     if MergedAdapters(tower).paths.isEmpty {
@@ -202,7 +224,27 @@ enum Merge {
           path, found: "an adapter that is no part of any weight", expected: "LoRA, AdaLoRA or IA3"))
     }
     try HuggingFaceFolder.write(
-      tower, config: config, original: base + "/config.json", dtype: .float32, into: out)
+      tower, config: config, original: base + "/config.json", dtype: dtype ?? widestType(file), into: out)
     try HuggingFaceFolder.copyTokenizer(from: base, to: out)
+    return notes
+  }
+}
+
+/// The widest floating type in a file that can be written, so that nothing is rounded.
+private func widestType(_ file: any WeightsFile) -> DType {
+  let types = Set(file.entries.values.map(\.dtype).filter(\.isFloatingPoint))
+  return types.count == 1 && types != [.float64] ? types.first ?? .float32 : .float32
+}
+
+/// Where a command writes: nothing that is there already, unless asked to.
+enum Output {
+  /// Fails if a file, or a folder with something in it, is in the way.
+  static func requireFree(_ path: String, overwrites: Bool) throws {
+    if overwrites || !FileSystem.exists(path) { return }
+    if FileSystem.isFolder(path), FileSystem.list(path).isEmpty { return }
+    throw FormatError.system(
+      Problem(
+        "--out \(path)", found: "something there already", expected: "a new name",
+        hint: "Choose another one, or pass --overwrite."))
   }
 }

@@ -15,6 +15,8 @@ struct LoadedModel {
   let tokenizer: any Tokenizer
   /// What was left out of the files it came from, one line each.
   var notes: [String] = []
+  /// Optimizer steps done where it comes from.
+  var step = 0
 }
 
 /// Builds the model that the options name.
@@ -32,9 +34,10 @@ struct ModelSource {
   func checkpoint(_ path: String) throws -> LoadedModel {
     if FileSystem.exists(path), !FileSystem.isFolder(path) { return try pairFile(path) }
     let folder = try Checkpoint.locate(path)
-    _ = try Checkpoint.readState(folder)
+    let state = try Checkpoint.readState(folder)
     var description = try ModelDescription.read(folder)
     try requireAgreement(description, path)
+    try requireNoEffect(description, path, isPairFile: false)
     if options.tokenizer != nil {
       throw TrainingError.badConfiguration(
         Problem("--tokenizer", found: "a tokenizer", expected: "none, since \(path) has its own"))
@@ -42,8 +45,11 @@ struct ModelSource {
     try heedOptions(&description)
     let encoder = try description.makeWholeModel()
     try Checkpoint.load(folder, into: encoder)
+    let unread = [("--text_model", options.text_model), ("--img_encoder", options.img_encoder)]
     return LoadedModel(
-      encoder: encoder, description: description, tokenizer: try Checkpoint.tokenizer(folder).tokenizer)
+      encoder: encoder, description: description, tokenizer: try Checkpoint.tokenizer(folder).tokenizer,
+      notes: unread.filter { $0.1 != nil }.map { "\($0.0) is not read: \(path) has its own towers" },
+      step: state.step)
   }
 
   /// The model to train: from a checkpoint, from published weights, or from random values; then adapted and frozen.
@@ -66,16 +72,19 @@ struct ModelSource {
   }
 
   private func pairFile(_ path: String) throws -> LoadedModel {
-    let pair = try PairFile(path, options: options)
+    let pair = try PairFile(path, options: options, isReference: isReference)
     var description = try pair.description()
     try requireAgreement(description, path)
+    try requireNoEffect(description, path, isPairFile: true)
     try heedOptions(&description)
+    let tokenizer = try TokenizerFiles.read(options.tokenizer ?? pair.textFolder())
+    try TowerFiles.requireFit(tokenizer, description.encoder.text.vocabularySize)
+    description.encoder.text.paddingID = tokenizer.paddingID
     let encoder = try description.makeWholeModel()
     encoder.seed(key)
     let notes = try pair.load(into: encoder)
-    let tokenizer = try TokenizerFiles.read(options.tokenizer ?? pair.textFolder())
-    description.encoder.text.paddingID = tokenizer.paddingID
-    return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, notes: notes)
+    return LoadedModel(
+      encoder: encoder, description: description, tokenizer: tokenizer, notes: notes, step: pair.step)
   }
 
   /// Options that decide how a stored model is read, not what it is.
@@ -84,22 +93,32 @@ struct ModelSource {
       description.encoder.pooledToken = rule
     }
     if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
+    if options.adapters.adalora_allocate {
+      guard var config = description.adapter?.config as? AdaLoRAConfig else {
+        throw .badConfiguration(
+          Problem("--adalora_allocate", found: "a model without AdaLoRA", expected: "one with it"))
+      }
+      config.allocates = true
+      config.totalSteps = totalSteps
+      description.adapter?.config = config
+    }
     try setVision(&description.encoder)
   }
 
   private func setVision(_ config: inout DualEncoderConfig) throws(TrainingError) {
-    let (ratio, dropPath) = (options.img_mask_ratio, options.drop_path)
+    let (given, dropPath) = (options.img_mask_ratio, options.drop_path)
+    let ratio = given ?? 0
     switch config.vision {
     case var vision as VisionTransformerConfig:
-      if ratio > 0 {
-        vision.maskedFraction = ratio
+      if let given {
+        vision.maskedFraction = given
         vision.masksInEvaluation = isReference
       }
       vision.dropPath = dropPath ?? vision.dropPath
       config.vision = vision
     case var vision as MaskedAutoencoderConfig where dropPath == nil:
-      if ratio > 0 {
-        vision.maskedFraction = ratio
+      if let given {
+        vision.maskedFraction = given
         vision.masksInEvaluation = isReference
       }
       config.vision = vision
@@ -127,14 +146,44 @@ struct ModelSource {
     try require("--peft", options.adapters.peft, description.adapter?.method ?? "none")
     try require("--linear_proj", options.linear_proj ? "linear heads" : nil, "\(config.head) heads")
     try require("--pool_feat", options.pool_feat ? "mean pooling" : nil, "\(config.pooling) pooling")
+    let kind = ModelCatalog.textTowers.values.first { type(of: $0.config) == type(of: config.text) }?.llmType
+    try require("--llm_type", options.llm_type == "gpt" ? nil : options.llm_type, kind ?? "gpt")
     try require("--model", options.model, "no --model, since the checkpoint has its own,")
   }
 
+  /// Options that only a new model heeds are an error with a checkpoint, unless they say what it is anyway.
+  private func requireNoEffect(
+    _ description: ModelDescription, _ path: String, isPairFile: Bool
+  ) throws {
+    let adapters = options.adapters
+    var given: [(name: String, isGiven: Bool)] = [
+      ("--adapter", adapters.adapter != nil), ("--img_peft", adapters.img_peft != nil),
+      ("--text_layers", options.text_layers != nil), ("--random_vit", options.random_vit),
+      ("--baseline_vit", options.baseline_vit),
+    ]
+    let wanted = try adapters.textAdapter(totalSteps: nil).map { jsonText($0) }
+    if wanted == nil || wanted != description.adapter.map({ jsonText($0) }) {
+      given += adapters.settings.filter { name, _ in
+        // A file that does not tell them is read with these.
+        !isPairFile || !["--lora_alpha", "--lora_dropout", "--use_rslora"].contains(name)
+      }
+    }
+    for option in given where option.isGiven {
+      throw TrainingError.badConfiguration(
+        Problem(
+          option.name, found: "with \(path), which has its own model", expected: "without it",
+          hint: "It is for a model that starts from --model or from files of the towers."))
+    }
+  }
+
   private func fresh() throws -> LoadedModel {
+    try options.adapters.requireMethod()
     let towers = try TowerFiles(options: options, isReference: isReference)
     var config = try towers.config()
     config.embeddingSize = options.emb_dim ?? config.embeddingSize
-    config.head = options.linear_proj ? .linear : .mlp
+    // The published baseline knows no linear projection.
+    let isBaseline = options.llm_type == "bert" && isReference
+    config.head = options.linear_proj && !isBaseline ? .linear : .mlp
     config.pooling = options.pool_feat ? .mean : .cls
     config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
     config.temperature = options.softmax_temperature
@@ -150,6 +199,7 @@ struct ModelSource {
     let notes = try towers.load(into: encoder)
     if options.random_vit { RandomVisionStart.apply(to: encoder.image.model, key.split("random vit")) }
     try adapt(encoder, &description)
+    try description.requireRoom()
     return LoadedModel(encoder: encoder, description: description, tokenizer: tokenizer, notes: notes)
   }
 
@@ -167,8 +217,19 @@ struct ModelSource {
     try folder.apply(to: encoder.text.model, encoder.text.model.names.adapterTargets)
     switch folder.method {
     case .adapter(let adapter): description.adapter = adapter
-    case .prompt(let prompt): description.prompt = prompt
+    case .prompt(let prompt): try takePrompt(prompt, &description, encoder)
     }
+  }
+
+  /// Notes that a model has vectors in front of captions; the `X` before a caption takes one of its columns.
+  private func takePrompt(
+    _ prompt: PromptTuningConfig, _ description: inout ModelDescription, _ encoder: DualEncoder
+  ) throws {
+    description.prompt = prompt
+    description.encoder.captionLength -= 1
+    try description.requireRoom()
+    encoder.setCaptions(
+      length: description.encoder.captionLength, pooledToken: description.encoder.pooledToken)
   }
 
   /// Which parameters are trained, in the published order of the flags.
@@ -188,7 +249,11 @@ struct ModelSource {
     if options.freeze_llm { tower.setTrainable(false) }
     if description.prompt != nil { encoder.text.setTrainable(false) }
     // The published wrapper freezes the norms again under prompt tuning.
-    if options.unlock_ln, description.prompt == nil || !isReference { set(true, where: names.isNorm) }
+    if options.unlock_ln {
+      if !isReference { set(true, where: names.isNorm) }
+      // The published program looks for `ln` in the name and freezes it again under prompt tuning.
+      if isReference, description.prompt == nil { set(true) { $0.contains("ln") } }
+    }
     set(false) { names.block(of: $0).map { $0 < options.num_freeze_blocks } ?? false }
     tower.virtualTokens?.cell.isTrainable = true
     if let adapter = description.imageAdapter {
@@ -212,18 +277,11 @@ struct ModelSource {
       return loaded
     }
     var loaded = loaded
-    loaded.description.prompt = prompt
-    // The `X` in front of a caption takes one of its columns and is then dropped.
-    loaded.description.encoder.captionLength -= 1
-    let config = loaded.description.encoder
-    if let contradiction = config.contradiction(virtualTokenCount: prompt.virtualTokenCount) {
-      throw TrainingError.badConfiguration(Problem("--ctx_length", found: contradiction))
-    }
+    try takePrompt(prompt, &loaded.description, loaded.encoder)
     let words =
       options.ctx_init == "caption"
       ? loaded.tokenizer.encodeWithSpecials(Captions.chestPrefix.lowercased()) : nil
     try prompt.apply(to: loaded.encoder.text.model, startingFrom: words)
-    loaded.encoder.setCaptions(length: config.captionLength, pooledToken: config.pooledToken)
     return loaded
   }
 }

@@ -11,13 +11,18 @@ import Foundation
 /// Shapes and keys tell most of the model; the published hyper-parameters, where the file has them, tell the rest.
 struct PairFile {
   let file: any WeightsFile
-  let options: ModelOptions
+  private(set) var options: ModelOptions
+  let isReference: Bool
   private let hyperParameters: TorchValue?
 
-  init(_ path: String, options: ModelOptions) throws {
+  init(_ path: String, options: ModelOptions, isReference: Bool) throws {
     file = try WeightsFiles.open(path)
     self.options = options
+    self.isReference = isReference
     hyperParameters = (file as? TorchArchive)?.value("hyper_parameters")
+    if case .string(let kind)? = hyperParameters?["llm_type"], ModelCatalog.textTowerByKind[kind] != nil {
+      self.options.llm_type = kind
+    }
     guard file.entries.keys.contains(where: { $0.hasPrefix(KeyMap.textPrefix) }),
       file.entries.keys.contains(where: { $0.hasPrefix(KeyMap.imagePrefix) })
     else {
@@ -32,10 +37,18 @@ struct PairFile {
 
   /// The model that the file's values are for.
   func description() throws -> ModelDescription {
+    if let text = string("cleft_model") ?? file.metadata["cleft_model"] {
+      do {
+        return try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
+      } catch {
+        throw TrainingError.badData(
+          Problem("\(file.path): cleft_model", found: "not a model description (\(error))"))
+      }
+    }
     let text = try textConfig()
     var config = DualEncoderConfig(vision: try imageConfig(), text: text)
     let head = "img_encoder_q.global_embed"
-    let isLinear = file.entries["\(head).weight"] != nil
+    let isLinear = matrix("\(head).weight") != nil
     config.head = isLinear ? .linear : .mlp
     config.embeddingSize = try shape(isLinear ? "\(head).weight" : "\(head).head.3.weight")[0]
     config.pooling = flag("pool_feat") ?? options.pool_feat ? .mean : .cls
@@ -72,6 +85,7 @@ struct PairFile {
     }
     let known = options.img_encoder == nil ? published : ModelCatalog.imageTowers[name]
     if let config = known?.config, fits(config) { return config }
+    try requireNoMissingBlock(known?.config)
     return try VisionTransformerConfig.inferred(
       from: file, prefix: KeyMap.imagePrefix, headCount: options.img_heads)
   }
@@ -84,6 +98,26 @@ struct PairFile {
     return token == vit.hiddenSize && block != nil
   }
 
+  /// A file of a named tower that lacks blocks is damaged; it is not a shallower tower.
+  private func requireNoMissingBlock(_ config: (any ImageTowerConfig)?) throws {
+    let width = file.entries[KeyMap.imagePrefix + "cls_token"]?.shape.last
+    guard let vit = config as? VisionTransformerConfig, width == vit.hiddenSize,
+      let block = (0..<vit.depth).first(where: {
+        file.entries["\(KeyMap.imagePrefix)blocks.\($0).norm1.weight"] == nil
+      })
+    else { return }
+    throw TrainingError.badData(
+      Problem(
+        "\(file.path): \(KeyMap.imagePrefix)blocks.\(block)", found: "missing",
+        expected: "the \(vit.depth) blocks of \(string("img_encoder") ?? TowerFiles.imageName(options))"))
+  }
+
+  /// Optimizer steps that the file says were done.
+  var step: Int {
+    if case .int(let step)? = (file as? TorchArchive)?.value("global_step") { return step }
+    return 0
+  }
+
   private func textConfig() throws -> any TextTowerConfig {
     let table = try textTable()
     let kind = string("llm_type") ?? options.llm_type
@@ -91,7 +125,7 @@ struct PairFile {
       let known = ModelCatalog.textTowerByKind[kind].flatMap({ ModelCatalog.textTowers[$0]?.config }),
       [known.vocabularySize, known.hiddenSize] == table.dimensions
     {
-      return known
+      return fitted(known)
     }
     if options.text_model == nil {
       throw TrainingError.badConfiguration(
@@ -100,7 +134,29 @@ struct PairFile {
           expected: "--text_model FOLDER with the config.json of the text tower",
           hint: "A weights file does not tell the number of heads."))
     }
-    return try TowerFiles.textConfig(try textFolder())
+    return fitted(try TowerFiles.textConfig(try textFolder()))
+  }
+
+  /// What the file's keys say about a text tower: its depth, and for BERT whether segments are told apart.
+  private func fitted(_ config: any TextTowerConfig) -> any TextTowerConfig {
+    var config = config
+    let blocks = config.makeTower().names.blocks + "."
+    let depth = Set(
+      file.entries.keys.compactMap { key in
+        key.range(of: blocks).flatMap {
+          key[$0.upperBound...].split(separator: ".").first.flatMap { Int($0) }
+        }
+      }
+    ).count
+    if depth > 0 { config.depth = min(depth, config.depth) }
+    if var bert = config as? BertConfig {
+      if !file.entries.keys.contains(where: { $0.hasSuffix("token_type_embeddings.weight") }) {
+        bert.segmentCount = 0
+      }
+      bert.readsAllAtPositionZero = flag("cleft_all_positions_zero") ?? isReference
+      config = bert
+    }
+    return config
   }
 
   private func textTable() throws -> Shape {
@@ -112,23 +168,35 @@ struct PairFile {
       throw TrainingError.badData(
         Problem(file.path, found: "no token table", expected: "a GPT-2, LLaMA or BERT text tower"))
     }
+    guard entry.shape.rank == 2 else {
+      throw TrainingError.badData(
+        Problem("\(file.path): \(key)", found: "shape \(entry.shape)", expected: "a table of words"))
+    }
     return entry.shape
   }
 
-  private var promptTable: Shape? {
-    file.entries[KeyMap.textPrefix + "prompt_encoder.default.embedding.weight"]?.shape
+  /// The tables of vectors in front of captions and of a prefix, which have one name.
+  private func tables(_ text: any TextTowerConfig) -> (prompt: Shape?, prefix: Shape?) {
+    let name = "prompt_encoder.default.embedding.weight"
+    let outer = matrix(KeyMap.textPrefix + name)
+    // Vectors wrap a model that has a prefix already.
+    if let inner = matrix(KeyMap.textPrefix + "base_model." + name) { return (outer, inner) }
+    let isPrefix = string("peft") == "prefix" || outer?.last != text.hiddenSize
+    return isPrefix ? (nil, outer) : (outer, nil)
   }
 
   private func prompt(_ text: any TextTowerConfig) throws -> PromptTuningConfig? {
-    guard let table = promptTable, table.last == text.hiddenSize, string("peft") != "prefix" else {
-      return nil
-    }
-    return PromptTuningConfig(virtualTokenCount: table[0])
+    tables(text).prompt.map { PromptTuningConfig(virtualTokenCount: $0[0]) }
+  }
+
+  /// The shape of a key, if it is a matrix with elements.
+  private func matrix(_ key: String) -> Shape? {
+    file.entries[key].flatMap { $0.shape.rank == 2 && $0.shape.count > 0 ? $0.shape : nil }
   }
 
   private func adapter(_ text: any TextTowerConfig) throws -> AdapterDescription? {
     let keys = file.entries.keys.filter { $0.hasPrefix(KeyMap.textPrefix) }
-    if let table = promptTable, table.last != text.hiddenSize {
+    if let table = tables(text).prefix {
       return try AdapterDescription(
         method: "prefix", config: PrefixTuningConfig(virtualTokenCount: table[0]))
     }
@@ -144,19 +212,24 @@ struct PairFile {
     func layers(_ mark: String) -> TargetModules { names(keys, mark) }
     if let key = keys.first(where: { $0.contains(".lora_E.") }) {
       var config = AdaLoRAConfig()
-      config.initialRank = file.entries[key]?.shape[0] ?? config.initialRank
+      config.initialRank = matrix(key)?[0] ?? config.initialRank
+      config.targetRank = min(config.targetRank, config.initialRank)
+      config.alpha = options.adapters.lora_alpha ?? config.alpha
       config.targetModules = layers(".lora_E.")
       return try AdapterDescription(method: "adalora", config: config)
     }
     if let key = keys.first(where: { $0.contains(".lora_A.") }) {
-      let rank = file.entries[key]?.shape[0] ?? 8
+      let rank = matrix(key)?[0] ?? 8
       let isDoRA = keys.contains { $0.contains(".lora_magnitude_vector") }
       return try AdapterDescription(
         method: isDoRA ? "dora" : "lora",
-        config: LoRAConfig(rank: rank, targetModules: layers(".lora_A."), usesDoRA: isDoRA))
+        config: LoRAConfig(
+          rank: rank, alpha: options.adapters.lora_alpha ?? 32, dropout: options.adapters.lora_dropout ?? 0.1,
+          targetModules: layers(".lora_A."), usesRankStabilization: options.adapters.use_rslora,
+          usesDoRA: isDoRA))
     }
     if keys.contains(where: { $0.contains(".ia3_l") }) {
-      let inputs = keys.filter { $0.contains(".ia3_l") && file.entries[$0]?.shape[0] == 1 }
+      let inputs = keys.filter { $0.contains(".ia3_l") && matrix($0)?[0] == 1 }
       return try AdapterDescription(
         method: "ia3",
         config: IA3Config(targetModules: layers(".ia3_l"), feedForwardModules: names(inputs, ".ia3_l")))
@@ -165,7 +238,7 @@ struct PairFile {
   }
 
   private func shape(_ key: String) throws -> Shape {
-    if let entry = file.entries[key] { return entry.shape }
+    if let shape = matrix(key) { return shape }
     let near = nearestNames(to: key, among: file.entries.keys).joined(separator: ", ")
     throw TrainingError.badData(
       Problem("\(file.path): \(key)", found: "missing", expected: "a projection", hint: "Nearest: \(near)."))

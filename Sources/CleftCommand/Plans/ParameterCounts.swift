@@ -1,3 +1,4 @@
+import ArgumentParser
 import CleftAdapters
 import CleftFormats
 import CleftModels
@@ -28,10 +29,10 @@ struct ParameterCounts {
 
   /// The model described, or with no options the published recipes.
   func reports() throws -> [Entry] {
+    let plain = try ModelOptions.parse([])
     let isPlain =
-      options.model == nil && options.adapters.peft == nil && options.adapters.img_peft == nil
-      && !options.linear_proj && !options.pool_feat && !options.prompt_ft && options.img_encoder == nil
-      && options.text_model == nil && options.llm_type == "gpt" && !options.freeze_llm && !options.freeze_vit
+      zip(resolvedOptions([options]), resolvedOptions([plain])).allSatisfy { $0 == $1 }
+      && resolvedOptions([options]).count == resolvedOptions([plain]).count
     if !isPlain { return [Entry("as described", try report(options))] }
     return try recipes().map { Entry($0.0, try report($0.1)) }
   }
@@ -64,19 +65,34 @@ struct ParameterCounts {
   }
 
   private func report(_ options: ModelOptions) throws -> ParameterReport {
+    let source = ModelSource(options: options, isReference: isReference, seed: 0)
+    if options.pretrained_model != nil || options.pretrained_encoder != nil {
+      // A checkpoint is mapped, not read.
+      let loaded = try source.trainable()
+      return counted(loaded.encoder, options)
+    }
+    try options.adapters.requireMethod()
     var description = ModelDescription(
       encoder: try config(options), adapter: try options.adapters.textAdapter(totalSteps: nil),
       imageAdapter: try options.adapters.imageAdapter(totalSteps: nil))
     if options.prompt_ft { description.prompt = PromptTuningConfig(virtualTokenCount: options.ctx_length) }
-    if let contradiction = description.encoder.contradiction() {
-      throw TrainingError.badConfiguration(Problem("model", found: contradiction))
-    }
+    try description.requireRoom()
     let encoder = DualEncoder(description.encoder)
     try description.adapt(encoder, startsFresh: false)
     // The vectors' start needs no words here: nothing is read.
     try description.prompt?.apply(to: encoder.text.model, startingFrom: nil)
-    ModelSource(options: options, isReference: isReference, seed: 0).freeze(encoder, description)
-    return ParameterReport(
+    if let path = options.adapters.adapter {
+      let folder = try AdapterFolder(path)
+      try folder.apply(to: encoder.text.model, encoder.text.model.names.adapterTargets)
+      if case .adapter(let adapter) = folder.method { description.adapter = adapter }
+      if case .prompt(let prompt) = folder.method { description.prompt = prompt }
+    }
+    source.freeze(encoder, description)
+    return counted(encoder, options)
+  }
+
+  private func counted(_ encoder: DualEncoder, _ options: ModelOptions) -> ParameterReport {
+    ParameterReport(
       encoder, isImageHeadTrained: !options.freeze_vit, isTextHeadTrained: !options.prompt_ft)
   }
 
@@ -85,15 +101,14 @@ struct ParameterCounts {
     let image = TowerFiles.imageName(options)
     let text = options.text_model ?? ModelCatalog.textTowerByKind[options.llm_type] ?? ""
     let towers = options.baseline_vit ? ModelCatalog.baselineTowers : ModelCatalog.imageTowers
-    if let name = options.model {
+    if options.model != nil {
       config = try TowerFiles(options: options, isReference: isReference).config()
-      _ = name
     } else if let vision = towers[image]?.config ?? ModelCatalog.baselineTowers[image]?.config,
-      !FileSystem.exists(text), let language = ModelCatalog.textTowers[text]?.config
+      let language = try FileSystem.exists(text)
+        ? TowerFiles.textConfig(text) : ModelCatalog.textTowers[text]?.config
     {
-      config = DualEncoderConfig(vision: vision, text: language)
-      let blocks = options.text_layers ?? (options.llm_type == "bert" ? 6 : language.depth)
-      config.text.depth = min(blocks, language.depth)
+      config = DualEncoderConfig(
+        vision: vision, text: try TowerFiles.fitted(language, text, options, isReference))
     } else {
       config = try TowerFiles(options: options, isReference: isReference).config()
     }

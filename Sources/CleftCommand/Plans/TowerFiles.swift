@@ -70,8 +70,10 @@ struct TowerFiles {
       }
       if let cached = HubCache.locate(candidate) { return cached }
     }
-    let hint = fetch.map {
-      "Fetch it with: \($0) — it is then found by its name; or start from random values with --model tiny."
+    let hint = fetch.map { fetch in
+      fetch.hasPrefix("python") || fetch.hasPrefix("huggingface-cli")
+        ? "Fetch it with: \(fetch) — it is then found by its name; or start from random values with --model tiny."
+        : "\(fetch); put it there, or below --model_dir."
     }
     let places = options.model_dir.map { "here, in \($0) " } ?? "here "
     throw TrainingError.missing(
@@ -94,7 +96,15 @@ struct TowerFiles {
       return config
     }
     guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
-    var text = try Self.textConfig(textFolder)
+    let text = try Self.fitted(Self.textConfig(textFolder), textFolder, options, isReference)
+    return DualEncoderConfig(vision: try imageConfig(image), text: text)
+  }
+
+  /// A text tower's configuration as the options want it: its kind checked, its depth cut, BERT as the baseline has it.
+  static func fitted(
+    _ config: any TextTowerConfig, _ textFolder: String, _ options: ModelOptions, _ isReference: Bool
+  ) throws -> any TextTowerConfig {
+    var text = config
     let kind = ModelCatalog.textTowerByKind.first { name, published in
       name == options.llm_type
         && ModelCatalog.textTowers[published].map { type(of: $0.config) == type(of: text) } == true
@@ -106,6 +116,8 @@ struct TowerFiles {
           expected: "the kind of \(textFolder), \(type(of: text).modelType)"))
     }
     if var bert = text as? BertConfig, options.llm_type == "bert" {
+      // The published baseline leaves the segment table out.
+      bert.segmentCount = 0
       bert.readsAllAtPositionZero = isReference
       text = bert
     }
@@ -115,7 +127,7 @@ struct TowerFiles {
         Problem("--text_layers", found: "\(blocks)", expected: "at most the \(text.depth) of \(textFolder)"))
     }
     text.depth = blocks
-    return DualEncoderConfig(vision: try imageConfig(image), text: text)
+    return text
   }
 
   private func imageConfig(_ image: ImageSource) throws -> any ImageTowerConfig {
@@ -128,7 +140,11 @@ struct TowerFiles {
     let path = folder + "/config.json"
     let data = try FileSystem.read(path)
     do {
-      return try JSONDecoder().decode(TextTowerFile.self, from: data).config
+      let config = try JSONDecoder().decode(TextTowerFile.self, from: data).config
+      guard let contradiction = config.contradiction else { return config }
+      throw TrainingError.badData(Problem(path, found: contradiction))
+    } catch let error as TrainingError {
+      throw error
     } catch let DecodingError.dataCorrupted(context) {
       throw TrainingError.badData(Problem(path, found: context.debugDescription))
     } catch let DecodingError.keyNotFound(key, _) {
@@ -154,13 +170,18 @@ struct TowerFiles {
           "--tokenizer", found: "nothing", expected: "a tokenizer file or folder",
           hint: "Make one with 'cleft tokenizer train', or use --model tiny, which has one."))
     }
+    try Self.requireFit(tokenizer, vocabularySize)
+    return tokenizer
+  }
+
+  /// Fails if a tokenizer has ids that the token table lacks.
+  static func requireFit(_ tokenizer: any Tokenizer, _ vocabularySize: Int) throws(TrainingError) {
     guard tokenizer.vocabularySize <= vocabularySize else {
       throw TrainingError.badConfiguration(
         Problem(
           "--tokenizer", found: "\(tokenizer.vocabularySize) ids",
           expected: "at most the model's \(vocabularySize)", hint: "Use the text tower's own tokenizer."))
     }
-    return tokenizer
   }
 
   /// Fills the towers with the files' values; heads and temperature keep their start values.
@@ -172,7 +193,8 @@ struct TowerFiles {
     let kind = type(of: encoder.config.vision)
     let prefix = image.entry?.keyPrefix ?? ""
     let notes = try Self.load(
-      image.file, into: tower, prefix: prefix, ignored: kind.ignoredKeys, isStrict: !options.non_strict)
+      image.file, into: tower, prefix: prefix, ignored: kind.ignoredKeys,
+      isStrict: !options.non_strict && image.entry?.isPartial != true)
     let blocks = encoder.text.model.names.blocks
     let unused = (encoder.config.text.depth..<256).flatMap { index in
       [blocks, String(blocks.drop { $0 != "." }.dropFirst()), "bert." + blocks].map {
@@ -193,6 +215,10 @@ struct TowerFiles {
     ignored: [(prefix: String, reason: String)] = [], isStrict: Bool = true
   ) throws -> [String] {
     let translation = KeyMap.translateTower(file.entries.keys, tower: tower, prefix: prefix, ignored: ignored)
+    if !isStrict, translation.sources.keys.allSatisfy({ key in !tower.cells().contains { $0.path == key } }) {
+      throw TrainingError.badData(
+        Problem(file.path, found: "no tensor of this tower", expected: "at least some, named as the tower's"))
+    }
     let report = try tower.load(
       from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
       isStrict: isStrict, optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") }

@@ -83,7 +83,16 @@ struct TrainRun {
     if !validation.samples.isEmpty { try validation.requirePictures() }
     let settings = settings(training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
-    if let resumed { try Checkpoint.load(resumed, into: loaded.encoder) }
+    if let resumed {
+      let stored = try ModelDescription.read(resumed)
+      guard jsonText(stored) == jsonText(loaded.description) else {
+        throw TrainingError.badConfiguration(
+          Problem(
+            "--resume_ckpt \(resumed)", found: "another model than the options and files describe now",
+            expected: "the one in its model.json", hint: "Has a file behind an option been replaced?"))
+      }
+      try Checkpoint.load(resumed, into: loaded.encoder)
+    }
     let allocator = rankAllocator(loaded)
     let optimizer = makeOptimizer(loaded.encoder, allocator)
     if let resumed { try Checkpoint.load(resumed, into: optimizer) }

@@ -24,7 +24,7 @@ extension VisionTransformerConfig {
       return entry.shape
     }
     let width = try shape("cls_token").last
-    let stored = try shape("pos_embed").count / width
+    let stored = max(1, try shape("pos_embed").count / width)
     let hasClassRow =
       Int(Double(stored - 1).squareRoot().rounded()) * Int(Double(stored - 1).squareRoot().rounded())
       == stored - 1

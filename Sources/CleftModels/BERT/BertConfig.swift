@@ -78,13 +78,13 @@ public struct BertConfig: TextTowerConfig, Equatable {
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
-      vocabularySize: try values.decode(Int.self, forKey: .vocabularySize),
-      positionCount: try values.decodeIfPresent(Int.self, forKey: .positionCount) ?? 512,
-      hiddenSize: try values.decode(Int.self, forKey: .hiddenSize),
-      feedForwardSize: try values.decodeIfPresent(Int.self, forKey: .feedForwardSize),
-      depth: try values.decode(Int.self, forKey: .depth),
-      headCount: try values.decode(Int.self, forKey: .headCount),
-      segmentCount: try values.decodeIfPresent(Int.self, forKey: .segmentCount) ?? 2,
+      vocabularySize: try size(.vocabularySize, in: values),
+      positionCount: try optionalSize(.positionCount, in: values) ?? 512,
+      hiddenSize: try size(.hiddenSize, in: values),
+      feedForwardSize: try optionalSize(.feedForwardSize, in: values),
+      depth: try size(.depth, in: values),
+      headCount: try size(.headCount, in: values),
+      segmentCount: try optionalSize(.segmentCount, in: values) ?? 2,
       layerNormEpsilon: try values.decodeIfPresent(Float.self, forKey: .layerNormEpsilon) ?? 1e-12,
       paddingID: try tokenID(.paddingID, in: values) ?? 0,
       dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1,
@@ -112,6 +112,8 @@ public struct BertConfig: TextTowerConfig, Equatable {
       ("intermediate_size", feedForwardSize), ("num_hidden_layers", depth),
       ("num_attention_heads", headCount),
     ]) ?? unevenHeads("text", hiddenSize, headCount) ?? idOutside("pad_token_id", paddingID, vocabularySize)
+      ?? ((0...65_536).contains(segmentCount)
+        ? nil : "type_vocab_size \(segmentCount); expected 0 ... 65536")
   }
 
   /// Makes the tower; the values come later.

@@ -79,24 +79,24 @@ public struct GPTConfig: TextTowerConfig, Equatable {
     if !["gelu_new", "gelu_pytorch_tanh"].contains(activation) {
       throw refuse(.activation, "activation_function '\(activation)'; expected gelu_new")
     }
-    let inner = try fixed.decodeIfPresent(Int.self, forKey: .innerSize)
-    if let inner, try inner != 4 * fixed.decode(Int.self, forKey: .width) {
+    let inner = try optionalSize(.innerSize, in: fixed)
+    if let inner, try inner != 4 * size(.width, in: fixed) {
       throw refuse(.innerSize, "n_inner \(inner); expected null or 4 times n_embd")
     }
     if try fixed.decodeIfPresent(Bool.self, forKey: .scalesAttention) == false {
       throw refuse(.scalesAttention, "scale_attn_weights false; expected true")
     }
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    let vocabulary = try values.decode(Int.self, forKey: .vocabularySize)
+    let vocabulary = try size(.vocabularySize, in: values)
     self.init(
-      vocabularySize: vocabulary, positionCount: try values.decode(Int.self, forKey: .positionCount),
-      hiddenSize: try values.decode(Int.self, forKey: .hiddenSize),
-      depth: try values.decode(Int.self, forKey: .depth),
-      headCount: try values.decode(Int.self, forKey: .headCount),
+      vocabularySize: vocabulary, positionCount: try size(.positionCount, in: values),
+      hiddenSize: try size(.hiddenSize, in: values),
+      depth: try size(.depth, in: values),
+      headCount: try size(.headCount, in: values),
       layerNormEpsilon: try values.decodeIfPresent(Float.self, forKey: .layerNormEpsilon) ?? 1e-5,
       scalesAttentionByInverseLayerIndex: try values.decodeIfPresent(
         Bool.self, forKey: .scalesAttentionByInverseLayerIndex) ?? false,
-      endOfTextID: try values.decodeIfPresent(Int.self, forKey: .endOfTextID),
+      endOfTextID: try optionalSize(.endOfTextID, in: values),
       dropout: try values.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1,
       initializerRange: try values.decodeIfPresent(Float.self, forKey: .initializerRange) ?? 0.02)
     for key in [FixedKeys.attentionDropout, .embeddingDropout] {

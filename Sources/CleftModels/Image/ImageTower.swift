@@ -40,6 +40,8 @@ public protocol ImageTowerConfig: Codable, Sendable {
   var imageSizePixels: Int { get set }
   /// Whether the tower has tokens to take the mean of.
   var hasTokens: Bool { get }
+  /// Whether the published program gives the tower a local head, which it never uses.
+  var hasLocalHead: Bool { get }
   /// What makes the numbers impossible together, nil if nothing does.
   var contradiction: String? { get }
   /// Keys of published files that the tower has no use for, by their beginnings, and why.
@@ -49,6 +51,8 @@ public protocol ImageTowerConfig: Codable, Sendable {
 }
 
 extension ImageTowerConfig {
+  /// None.
+  public var hasLocalHead: Bool { false }
   /// None.
   public static var ignoredKeys: [(prefix: String, reason: String)] { [] }
 }

@@ -92,14 +92,14 @@ public struct LlamaConfig: TextTowerConfig, Equatable {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let rotary = try Self.rotaryBase(try decoder.container(keyedBy: FixedKeys.self))
     self.init(
-      vocabularySize: try values.decode(Int.self, forKey: .vocabularySize),
-      positionCount: try values.decodeIfPresent(Int.self, forKey: .positionCount) ?? 2048,
-      hiddenSize: try values.decode(Int.self, forKey: .hiddenSize),
-      feedForwardSize: try values.decode(Int.self, forKey: .feedForwardSize),
-      depth: try values.decode(Int.self, forKey: .depth),
-      headCount: try values.decode(Int.self, forKey: .headCount),
-      keyValueHeadCount: try values.decodeIfPresent(Int.self, forKey: .keyValueHeadCount),
-      headSize: try values.decodeIfPresent(Int.self, forKey: .headSize),
+      vocabularySize: try size(.vocabularySize, in: values),
+      positionCount: try optionalSize(.positionCount, in: values) ?? 2048,
+      hiddenSize: try size(.hiddenSize, in: values),
+      feedForwardSize: try size(.feedForwardSize, in: values),
+      depth: try size(.depth, in: values),
+      headCount: try size(.headCount, in: values),
+      keyValueHeadCount: try optionalSize(.keyValueHeadCount, in: values),
+      headSize: try optionalSize(.headSize, in: values),
       normEpsilon: try values.decodeIfPresent(Float.self, forKey: .normEpsilon) ?? 1e-6,
       rotaryBase: try rotary ?? values.decodeIfPresent(Float.self, forKey: .rotaryBase) ?? 10_000,
       paddingID: try tokenID(.paddingID, in: values) ?? 2,

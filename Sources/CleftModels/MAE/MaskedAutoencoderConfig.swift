@@ -95,6 +95,9 @@ public struct MaskedAutoencoderConfig: ImageTowerConfig, Equatable {
   /// Patches along one side of an image.
   var gridSide: Int { imageSizePixels / patchSize }
 
+  /// The baseline's tower has one.
+  public var hasLocalHead: Bool { true }
+
   /// What makes the numbers impossible together, nil if nothing does.
   public var contradiction: String? {
     let sizes = [

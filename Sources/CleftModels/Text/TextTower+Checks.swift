@@ -29,3 +29,21 @@ func tokenID<Key: CodingKey>(_ key: Key, in values: KeyedDecodingContainer<Key>)
   if let single = try? values.decodeIfPresent(Int.self, forKey: key) { return single }
   return try values.decodeIfPresent([Int].self, forKey: key)?.first
 }
+
+/// A size of a configuration file, held to what arithmetic on it cannot overflow.
+func size<Key: CodingKey>(_ key: Key, in values: KeyedDecodingContainer<Key>) throws -> Int {
+  let size = try values.decode(Int.self, forKey: key)
+  if abs(size.clamped) <= 1 << 24 { return size }
+  throw unsupported(key, in: values, size, expected: "1 ... 2^24")
+}
+
+/// The same of a size that may be left out.
+func optionalSize<Key: CodingKey>(_ key: Key, in values: KeyedDecodingContainer<Key>) throws -> Int? {
+  guard values.contains(key), try !values.decodeNil(forKey: key) else { return nil }
+  return try size(key, in: values)
+}
+
+extension Int {
+  /// The number, without the one whose magnitude is none.
+  fileprivate var clamped: Int { self == .min ? .max : self }
+}

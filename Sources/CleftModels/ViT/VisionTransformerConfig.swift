@@ -126,14 +126,18 @@ public struct VisionTransformerConfig: ImageTowerConfig, Equatable {
   /// Whether the tower has tokens to take the mean of.
   public var hasTokens: Bool { output != .patchMean }
 
+  /// DINOv2's towers have one, the baselines' do not.
+  public var hasLocalHead: Bool { output == .tokens }
+
   /// What makes the numbers impossible together, nil if nothing does.
   public var contradiction: String? {
     let sizes = [
       ("hidden size", hiddenSize), ("depth", depth), ("heads", headCount), ("patch size", patchSize),
-      ("feed-forward size", innerSize), ("position grid", positionGrid), ("image size", imageSizePixels),
+      ("mlp ratio", mlpRatio), ("position grid", positionGrid), ("image size", imageSizePixels),
     ]
     if let wrong = impossibleSize(sizes) ?? unevenHeads("image", hiddenSize, headCount) { return wrong }
-    if registerCount < 0 { return "\(registerCount) registers; expected 0 or more" }
+    if let wrong = impossibleSize([("feed-forward size", innerSize)]) { return wrong }
+    if !(0...65_536).contains(registerCount) { return "\(registerCount) registers; expected 0 ... 65536" }
     if !(dropPath >= 0 && dropPath < 1) { return "drop path \(dropPath); expected 0 ..< 1" }
     if !(maskedFraction >= 0 && maskedFraction < 1) {
       return "mask ratio \(maskedFraction); expected 0 ..< 1"

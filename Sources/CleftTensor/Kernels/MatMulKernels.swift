@@ -30,7 +30,8 @@ extension Kernels {
 
   /// `c = alpha · a·b + beta · c`, cut into one tile of `c` a thread.
   ///
-  /// The inner extent is never cut, so the sums are in one order for every thread count.
+  /// The inner extent is never cut. OpenBLAS may choose another kernel for a tile of another size, so results are the same
+  /// to the bit for one thread count, and to rounding for another.
   static func matmul(
     _ a: Operand, _ b: Operand, into c: Pointer, rowStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1,
     beta: Float

@@ -13,12 +13,19 @@ public enum WeightLayout: Sendable {
 /// - Shapes: `x` `[..., in]` → `[..., out]`; `weight` `[out, in]` or `[in, out]`; `bias` `[out]`.
 /// - Saves: `x` if the weight is tracked, the weight if `x` is.
 public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout = .outIn) -> Tensor {
+  linear(x, weight, bias, layout, mayRound: true)
+}
+
+/// `mayRound` off multiplies in float32 whatever `Runtime.productType` says.
+private func linear(
+  _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, _ layout: WeightLayout, mayRound: Bool
+) -> Tensor {
   let (outAxis, inAxis) = layout == .outIn ? (0, 1) : (1, 0)
   precondition(
     weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis],
     "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
   let (rows, width, out) = (x.shape.rows, x.shape.last, weight.shape[outAxis])
-  if Runtime.roundsProduct(out, width) {
+  if mayRound, Runtime.roundsProduct(out, width) {
     return halfLinear(x, HalfMatrix(rounding: weight), node: weight.node, bias, layout)
   }
   precondition(bias.map { $0.count == out } ?? true, "linear: bias [\(bias?.shape ?? [])] for \(out) outputs")
@@ -67,13 +74,12 @@ public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: Weigh
   }
 }
 
-/// Multiplies two matrices.
+/// Multiplies two matrices, always in float32: positions, scores, corrections of weights.
 ///
 /// - Shapes: `a` `[m, k]`, `b` `[k, n]` (`[n, k]` with `transposingB`) → `[m, n]`.
 /// - Saves: each factor if the other is tracked.
 public func matmul(_ a: Tensor, _ b: Tensor, transposingB: Bool = false) -> Tensor {
-  if transposingB { return linear(a, b, nil, layout: .outIn) }
-  return linear(a, b, nil, layout: .inOut)
+  linear(a, b, nil, transposingB ? .outIn : .inOut, mayRound: false)
 }
 
 extension Kernels {

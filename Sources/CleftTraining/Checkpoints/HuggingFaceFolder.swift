@@ -28,6 +28,8 @@ public enum HuggingFaceFolder {
     for key in otherDropouts[type(of: config).modelType] ?? [] where fields[key] == nil {
       fields[key] = Double(config.dropout)
     }
+    // GPT-2's own default is outside a smaller vocabulary.
+    if config is GPTConfig, fields["bos_token_id"] == nil { fields["bos_token_id"] = config.paddingID }
     fields["torch_dtype"] = nil
     fields["dtype"] = dtypeNames[dtype] ?? "float32"
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -14,35 +14,61 @@ public enum PublishedState {
     _ model: DualEncoder, _ description: ModelDescription
   ) -> [(key: String, tensor: Tensor)] {
     let cells = model.cells()
+    let factors = scaleFactors(model, description)
+    func values(_ named: NamedCell) -> Tensor {
+      let tensor = named.cell.peek()
+      return factors[named.path].map { factor in withoutGradients { tensor * factor } } ?? tensor
+    }
     func part(_ prefix: String) -> [(key: String, tensor: Tensor)] {
-      cells.filter { $0.path.hasPrefix(prefix) }.map { (outer($0.path, description), $0.cell.value) }
+      cells.filter { $0.path.hasPrefix(prefix) }.map { (outer($0.path, description), values($0)) }
     }
     return part("logit_scale")
       + part(KeyMap.imagePrefix) + part("img_encoder_q.global_embed.")
-      + localHead("img_encoder_q", model.image.model.hiddenSize, model.config.embeddingSize)
+      + (model.config.vision.hasLocalHead
+        ? localHead("img_encoder_q", model.image.model.hiddenSize, model.config.embeddingSize) : [])
       + part(KeyMap.textPrefix) + alias(model, description) + part("text_encoder_q.global_embed.")
       + localHead("text_encoder_q", model.text.model.hiddenSize, model.config.embeddingSize)
   }
 
   /// What Lightning and the published program keep beside the weights.
-  public static func values(_ description: ModelDescription, source: String) -> [(String, TorchValue)] {
+  ///
+  /// - Parameter step: optimizer steps done.
+  public static func values(_ description: ModelDescription, step: Int) -> [(String, TorchValue)] {
     let config = description.encoder
-    let step = (try? Checkpoint.readState(Checkpoint.locate(source)).step) ?? 0
     let peft: TorchValue = description.adapter.map { .string(publishedName($0.method)) } ?? .none
     let kind = ModelCatalog.textTowers.values.first { type(of: $0.config) == type(of: config.text) }?.llmType
     let hyperParameters: TorchValue = [
+      "cleft_model": .string(storedDescription(description)),
       "emb_dim": .int(config.embeddingSize), "linear_proj": .bool(config.head == .linear),
       "pool_feat": .bool(config.pooling == .mean), "peft": peft,
       "prompt_ft": .bool(description.prompt != nil),
       "ctx_length": .int(description.prompt?.virtualTokenCount ?? 30), "llm_type": .string(kind ?? "gpt"),
       "img_encoder": .string(imageName(config.vision) ?? "dinov2_vitb14_reg"),
       "softmax_temperature": .double(Double(config.temperature)),
+      "cleft_all_positions_zero": .bool((config.text as? BertConfig)?.readsAllAtPositionZero ?? false),
     ]
     return [
       ("epoch", .int(0)), ("global_step", .int(step)), ("pytorch-lightning_version", .string("2.1.2")),
       ("loops", [:]), ("callbacks", [:]), ("optimizer_states", []), ("lr_schedulers", []),
       ("hparams_name", "kwargs"), ("hyper_parameters", hyperParameters),
     ]
+  }
+
+  /// The model's description for a file of these values, whose corrections have the published alphas.
+  public static func storedDescription(_ description: ModelDescription) -> String {
+    var description = description
+    switch description.adapter?.config {
+    case var config as LoRAConfig:
+      (config.alpha, config.alphaPattern) = (32, [:])
+      (config.usesRankStabilization, config.start) = (false, .kaiming)
+      description.adapter?.config = config
+    case var config as AdaLoRAConfig:
+      config.alpha = 8
+      description.adapter?.config = config
+    default: break
+    }
+    if description.adapter?.method == "pissa" { description.adapter?.method = "lora" }
+    return jsonText(description)
   }
 
   /// The published key of a parameter.
@@ -61,6 +87,20 @@ public enum PublishedState {
     if isPrefix { wrappers += "base_model." }
     if description.adapter != nil, !isPrefix { wrappers += "base_model.model." }
     return KeyMap.textPrefix + wrappers + rest.replacing(".base_layer.", with: ".")
+  }
+
+  /// The published program knows one alpha for each method: what differs from it goes into `lora_B`.
+  private static func scaleFactors(_ model: DualEncoder, _ description: ModelDescription) -> [String: Float] {
+    var factors: [String: Float] = [:]
+    for (path, layer) in adaptedLayers(in: model.text.model) {
+      for branch in layer.branches {
+        guard let factor = branch.scaleOverPublished, factor != 1 else { continue }
+        for named in branch.cells() where named.path.hasPrefix("lora_B.") {
+          factors["\(KeyMap.textPrefix)\(path).\(named.path)"] = factor
+        }
+      }
+    }
+    return factors
   }
 
   private static func alias(

@@ -17,7 +17,7 @@ public final class RankAllocation: Optimizer {
   }
 
   /// The optimizer's name.
-  public var name: String { optimizer.name + " with rank allocation" }
+  public var name: String { optimizer.name }
 
   /// One step, then the allocation.
   public func step(_ gradients: Gradients, learningRate: Double) {
