@@ -178,4 +178,103 @@ import Testing
     #expect(
       result.status == 0 && result.output.contains("\(count) of \(count)"), "\(result.output.suffix(400))")
   }
+
+  /// What the published program's keys cannot tell, the scale of a correction, goes into the values.
+  @Test(arguments: [
+    ["--peft", "lora", "--lora_alpha", "200", "--pool_token", "last_word"],
+    ["--peft", "lora", "--use_rslora", "--img_peft", "lora"], ["--peft", "pissa"],
+    ["--peft", "adalora", "--lora_r", "2", "--lora_alpha", "30"],
+    ["--peft", "prefix", "--prefix_projection", "--num_virtual_tokens", "3"],
+  ])
+  func everyModelSurvivesTheWayThroughALightningFile(_ options: [String]) throws {
+    let folder = try Tool.scratch()
+    let (image, text) = try TowerFiles.write(into: folder)
+    let trained = try run(image, text, in: folder, options)
+    try #require(trained.result.status == 0, "\(trained.result.errors)")
+    let expected = try probabilities(trained.folder, [], in: folder)
+    for name in ["run.ckpt", "run.safetensors"] {
+      let file = folder + "/" + name
+      let format = name.hasSuffix("ckpt") ? "ckpt" : "safetensors"
+      let converted = try Tool.run(["convert", trained.folder, "--to", format, "--out", file])
+      try #require(converted.status == 0, "\(converted.errors)")
+      let found = try probabilities(file, ["--text_model", text], in: folder)
+      #expect(
+        found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) <= 1 }, "\(name)")
+    }
+    let again = try Tool.run(["convert", trained.folder, "--to", "ckpt", "--out", folder + "/run.ckpt"])
+    #expect(again.status == 74 && again.errors.contains("--overwrite"), "what is there stays")
+  }
+
+  /// Percentages in the picture of the result, which tell models apart that rank alike.
+  private func probabilities(_ model: String, _ options: [String], in folder: String) throws -> [Int] {
+    let picture = folder + "/" + UUID().uuidString + ".svg"
+    _ = try scores(model, options + ["--picture", picture], in: folder)
+    let text = try String(contentsOfFile: picture, encoding: .utf8)
+    return text.matches(of: /([0-9]+) %/).compactMap { Int($0.1) }
+  }
+
+  @Test func optionsThatACheckpointOverrulesAreErrors() throws {
+    let folder = try Tool.scratch()
+    let (image, text) = try TowerFiles.write(into: folder)
+    let trained = try run(image, text, in: folder, ["--peft", "lora"])
+    try #require(trained.result.status == 0, "\(trained.result.errors)")
+    for options in [
+      ["--adapter", "nope"], ["--img_peft", "lora"], ["--peft", "lora", "--lora_r", "99"], ["--random_vit"],
+      ["--text_layers", "1"], ["--llm_type", "llama"], ["--peft", "ia3"], ["--target_modules", "c_fc"],
+    ] {
+      let result = try Tool.run(
+        ["eval", trained.folder, "--data_dir", PipelineTests.data, "--five_cls"] + options, in: folder)
+      let isNamed = options.contains { $0.hasPrefix("--") && result.errors.contains($0) }
+      #expect(result.status == 78 && isNamed, "\(options): \(result.errors)")
+    }
+    for options in [
+      ["--lora_r", "4"], ["--peft", "ia3", "--lora_r", "4"],
+      ["--peft", "prefix", "--target_modules", "c_attn"],
+      ["--peft", "prefix", "--num_virtual_tokens", "90"], ["--peft", "lora", "--text_layers", "9"],
+    ] {
+      let result = try run(image, text, in: folder, options).result
+      #expect(result.status == 78, "\(options): \(result.errors)")
+    }
+  }
+
+  @Test func sizesThatCannotBeAreRefusedBeforeTheyAreUsed() throws {
+    let folder = try Tool.scratch()
+    let (_, text) = try TowerFiles.write(into: folder)
+    let config = try String(contentsOfFile: text + "/config.json", encoding: .utf8)
+    for (old, new) in [
+      ("\"n_head\": 4", "\"n_head\": 0"), ("\"n_layer\": 2", "\"n_layer\": -1"),
+      ("\"n_embd\": 64", "\"n_embd\": 9223372036854775807"),
+      ("\"vocab_size\": 512", "\"vocab_size\": -9223372036854775808"),
+    ] {
+      try FileSystem.write(Data(config.replacing(old, with: new).utf8), to: text + "/config.json")
+      let result = try Tool.run(["convert", text, "--to", "hf", "--out", folder + "/out"])
+      #expect(result.status == 65 && result.errors.contains("config.json"), "\(new): \(result.errors)")
+    }
+  }
+
+  @Test func trainedEmbeddingsInAnAdapterFolderAreTaken() throws {
+    let folder = try Tool.scratch()
+    let source = Self.fixtures + "/adapters"
+    let (base, adapter) = (folder + "/base", folder + "/adapter")
+    for name in [base, adapter] { try FileSystem.makeFolder(name) }
+    try FileSystem.write(try FileSystem.read(source + "/base.safetensors"), to: base + "/model.safetensors")
+    try FileSystem.write(try FileSystem.read(source + "/base_config.json"), to: base + "/config.json")
+    try FileSystem.write(
+      try FileSystem.read(source + "/lora/adapter_config.json"), to: adapter + "/adapter_config.json")
+    let lora = try SafeTensorsFile(source + "/lora/adapter_model.safetensors")
+    let table = Tensor([512, 64], repeating: 0.25)
+    let tensors = try lora.entries.keys.sorted().map { ($0, try lora.tensor($0)) }
+    try SafeTensorsWriter.write(
+      tensors + [("base_model.model.transformer.wte.weight", table)],
+      to: adapter + "/adapter_model.safetensors")
+    let merged = try Tool.run(
+      ["merge", "--text_model", base, "--adapter", adapter, "--out", folder + "/merged"])
+    try #require(merged.status == 0, "\(merged.errors)")
+    let file = try SafeTensorsFile(folder + "/merged/model.safetensors")
+    #expect(try file.tensor("transformer.wte.weight").array == table.array)
+    let expected = try SafeTensorsFile(source + "/expected.safetensors")
+    let weight = try file.tensor("transformer.h.0.attn.c_attn.weight").array
+    let golden = try expected.tensor("lora.merged.h.0.attn.c_attn.weight").array
+    #expect(zip(weight, golden).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
 }

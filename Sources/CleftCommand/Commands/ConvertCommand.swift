@@ -56,7 +56,10 @@ struct MergeCommand: ParsableCommand {
 
   @Argument(help: "Checkpoint or run folder, or one file of both towers.") var source: String?
   @Option(help: "Folder to write.") var out: String
-  @Option(help: "Type of a Hugging Face folder's numbers: F32, BF16 or F16; default: the base's.")
+  @Option(
+    help:
+      "Type of a Hugging Face folder's numbers: F32, BF16 or F16; default F32, so that the sum is not rounded."
+  )
   var dtype: String?
   @Flag(help: "Replace what is there.") var overwrite = false
   @OptionGroup(title: "Model") var model: ModelOptions

@@ -224,7 +224,7 @@ enum Merge {
           path, found: "an adapter that is no part of any weight", expected: "LoRA, AdaLoRA or IA3"))
     }
     try HuggingFaceFolder.write(
-      tower, config: config, original: base + "/config.json", dtype: dtype ?? widestType(file), into: out)
+      tower, config: config, original: base + "/config.json", dtype: dtype ?? .float32, into: out)
     try HuggingFaceFolder.copyTokenizer(from: base, to: out)
     return notes
   }
