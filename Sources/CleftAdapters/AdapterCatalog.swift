@@ -38,10 +38,12 @@ public enum AdapterCatalog {
   ]
 
   /// The method of a name.
-  public static func named(_ name: String) throws(AdapterError) -> Entry {
+  ///
+  /// - Parameter option: where the name was given.
+  public static func named(_ name: String, option: String = "--peft") throws(AdapterError) -> Entry {
     if let entry = all.first(where: { $0.name == name }) { return entry }
     throw .badSetting(
-      Problem("--peft", found: "'\(name)'", expected: "one of \(all.map(\.name).joined(separator: ", "))"))
+      Problem(option, found: "'\(name)'", expected: "one of \(all.map(\.name).joined(separator: ", "))"))
   }
 
   private static func entry<Config: AdapterConfig>(

@@ -81,7 +81,12 @@ public enum KeyMap {
         ignored.append(Ignored(key: key, reason: reason))
         continue
       }
-      sources[inner(key, modelKeys: modelKeys)] = key
+      let own = inner(key, modelKeys: modelKeys)
+      if let first = sources[own] {
+        ignored.append(Ignored(key: key, reason: "a second value for \(own), which \(first) has given"))
+      } else {
+        sources[own] = key
+      }
     }
     return Translation(sources: sources, ignored: ignored)
   }

@@ -69,6 +69,10 @@ struct AdapterOptions: ParsableArguments {
   /// The image tower's adapter with its settings, nil for none.
   func imageAdapter(totalSteps: Int?) throws -> AdapterDescription? {
     guard let img_peft else { return nil }
+    if try AdapterCatalog.named(img_peft, option: "--img_peft").defaultConfig is PrefixTuningConfig {
+      throw AdapterError.badSetting(
+        Problem("--img_peft", found: "prefix", expected: "a method for linear layers"))
+    }
     var plain = self
     // Beside a text adapter the names are those of the text tower's layers.
     if peft != nil { plain.target_modules = nil }

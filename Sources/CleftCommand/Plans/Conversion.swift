@@ -20,10 +20,13 @@ struct Conversion {
   ///
   /// - Returns: one line for everything that was left out.
   func run(_ format: ConvertCommand.Format) throws -> [String] {
+    guard FileSystem.exists(source) else {
+      throw FormatError.missing(Problem(source, found: "no such file or folder", hint: "Check the path."))
+    }
     if FileSystem.exists(source + "/adapter_config.json") { return try adapterFolder(format) }
     // Re-writing a file of both towers under its own keys needs no model.
     let isRewrite = [.safetensors, .pth].contains(format) && !FileSystem.isFolder(source)
-    if isPair && !isRewrite {
+    if try !isRewrite && isPair() {
       let loaded = try ModelSource(options: options, isReference: false, seed: 0).checkpoint(source)
       return try pair(loaded, format) + loaded.notes
     }
@@ -39,10 +42,9 @@ struct Conversion {
   }
 
   /// Whether the source holds both towers.
-  private var isPair: Bool {
+  private func isPair() throws -> Bool {
     if FileSystem.isFolder(source) { return !FileSystem.exists(source + "/config.json") && !hasWeights }
-    guard let file = try? WeightsFiles.open(source) else { return false }
-    return file.entries.keys.contains { $0.hasPrefix(KeyMap.textPrefix) }
+    return try WeightsFiles.open(source).entries.keys.contains { $0.hasPrefix(KeyMap.textPrefix) }
   }
 
   private var hasWeights: Bool {

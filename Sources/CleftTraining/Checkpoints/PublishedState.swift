@@ -36,6 +36,7 @@ public enum PublishedState {
   public static func values(_ description: ModelDescription, step: Int) -> [(String, TorchValue)] {
     let config = description.encoder
     let peft: TorchValue = description.adapter.map { .string(publishedName($0.method)) } ?? .none
+    let image = imageName(config.vision)
     let kind = ModelCatalog.textTowers.values.first { type(of: $0.config) == type(of: config.text) }?.llmType
     let hyperParameters: TorchValue = [
       "cleft_model": .string(storedDescription(description)),
@@ -43,7 +44,8 @@ public enum PublishedState {
       "pool_feat": .bool(config.pooling == .mean), "peft": peft,
       "prompt_ft": .bool(description.prompt != nil),
       "ctx_length": .int(description.prompt?.virtualTokenCount ?? 30), "llm_type": .string(kind ?? "gpt"),
-      "img_encoder": .string(imageName(config.vision) ?? "dinov2_vitb14_reg"),
+      "img_encoder": .string(image?.name ?? "dinov2_vitb14_reg"),
+      "baseline_vit": .bool(image?.isBaseline ?? false),
       "softmax_temperature": .double(Double(config.temperature)),
       "cleft_all_positions_zero": .bool((config.text as? BertConfig)?.readsAllAtPositionZero ?? false),
     ]
@@ -108,7 +110,10 @@ public enum PublishedState {
   ) -> [(key: String, tensor: Tensor)] {
     let tower = model.text.model
     guard tower.virtualTokens != nil || tower.prefix != nil else { return [] }
-    return [(KeyMap.textPrefix + "word_embeddings.weight", tower.tokenTable.detached)]
+    let table = tower.tokenTable.detached
+    // Vectors in front of a prefix are a second wrapper, with an alias of its own.
+    let inner = tower.virtualTokens != nil && tower.prefix != nil ? ["base_model."] : []
+    return ([""] + inner).map { ("\(KeyMap.textPrefix)\($0)word_embeddings.weight", table) }
   }
 
   /// `--peft` of the published program; variants of LoRA are LoRA there.
@@ -116,10 +121,16 @@ public enum PublishedState {
     ["dora", "pissa"].contains(method) ? "lora" : method
   }
 
-  private static func imageName(_ config: any ImageTowerConfig) -> String? {
-    ModelCatalog.imageTowers.sorted { $0.key < $1.key }.first {
-      ($0.value.config as? VisionTransformerConfig) == config as? VisionTransformerConfig
-    }?.key
+  /// The published name of an image tower, and whether it is a baseline's.
+  private static func imageName(_ config: any ImageTowerConfig) -> (name: String, isBaseline: Bool)? {
+    let own = jsonText(ImageTowerFile(config))
+    for (towers, isBaseline) in [(ModelCatalog.imageTowers, false), (ModelCatalog.baselineTowers, true)] {
+      for (name, entry) in towers.sorted(by: { $0.key < $1.key })
+      where jsonText(ImageTowerFile(entry.config)) == own {
+        return (name, isBaseline)
+      }
+    }
+    return nil
   }
 
   private static func localHead(
