@@ -71,6 +71,8 @@ struct PairFile {
     ) { try file.number(translation.sources[$0] ?? $0) }
     return report.missing.map { "\(file.path): \($0): missing, keeps its start value" }
       + report.unexpected.map { "\(file.path): \(translation.sources[$0] ?? $0): not used" }
+      + (options.non_strict
+        ? translation.ignored.map { "\(file.path): \($0.key): not used (\($0.reason))" } : [])
   }
 
   /// The folder that tells what the file does not: sizes of the text tower and the tokenizer.

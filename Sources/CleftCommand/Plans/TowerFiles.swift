@@ -225,5 +225,6 @@ struct TowerFiles {
     ) { try file.number(translation.sources[$0] ?? $0) }
     return report.missing.map { "\(file.path): \($0): missing, keeps its start value" }
       + report.unexpected.map { "\(file.path): \(translation.sources[$0] ?? $0): not used" }
+      + (isStrict ? [] : translation.ignored.map { "\(file.path): \($0.key): not used (\($0.reason))" })
   }
 }
