@@ -49,7 +49,7 @@ extension Checkpoint {
   /// The values are views of a private mapping of the file: only what training changes is copied.
   public static func load(_ folder: String, into model: any Module) throws {
     let file = try SafeTensorsFile(folder + "/model.safetensors")
-    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.tensor($0) }
+    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.number($0) }
   }
 
   /// The tokenizer stored with a checkpoint, and its text.
