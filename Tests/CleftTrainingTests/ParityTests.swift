@@ -60,6 +60,12 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
     for row in rows { #expect(row.passes, "\(row.name): \(row.relativeError)") }
   }
 
+  @Test func everyPictureGivesItsLevels() throws {
+    let rows = try ParityCatalog.rows("\(fixtures)/images", tolerance: 1e-4, weights: nil)
+    #expect(rows.count == 50)
+    for row in rows { #expect(row.passes, "\(row.name): \(row.relativeError)") }
+  }
+
   private struct CheckpointGolden: Decodable { var loss: Double }
 
   @Test func aTighterBoundFails() throws {

@@ -12,7 +12,7 @@ struct ParityCommand: ParsableCommand {
     discussion: """
       A fixture folder holds config.json, inputs.safetensors, weights.safetensors and expected.safetensors of a pair of \
       towers; or base_config.json, weights and PEFT folders of a text tower; or image_config.json and weights of an \
-      image tower; or checkpoints with expected.json; or a tokenizer with goldens.json. Runs under published behavior. Exit code 1 if a tensor is out of bounds.
+      image tower; or checkpoints with expected.json; or a tokenizer with goldens.json; or pictures. Runs under published behavior. Exit code 1 if a tensor is out of bounds.
       """)
 
   @Argument(help: "Fixture folders.") var folders: [String]

@@ -20,13 +20,15 @@ public struct ParityRow: Codable, Sendable {
   }
 
   /// Compares values of one tensor.
-  init(_ name: String, expected: [Double], found: [Double]?, tolerance: Double) {
+  ///
+  /// - Parameter scale: what the error is relative to; nil takes the largest expected magnitude.
+  init(_ name: String, expected: [Double], found: [Double]?, scale: Double? = nil, tolerance: Double) {
     guard let found, found.count == expected.count else {
       self.init(name: name, relativeError: .infinity, allowed: tolerance, passes: false)
       return
     }
     let (largest, difference) = Self.difference(expected, found)
-    let error = difference / max(largest, 1e-30)
+    let error = difference / (scale ?? max(largest, 1e-30))
     self.init(name: name, relativeError: error, allowed: tolerance, passes: error <= tolerance)
   }
 
@@ -63,20 +65,29 @@ public enum ParityCatalog {
   ///   - tolerance: largest relative error.
   ///   - weights: a file to take a pair's weights from instead of the fixture's own.
   public static func rows(_ folder: String, tolerance: Double, weights: String?) throws -> [ParityRow] {
-    for (mark, compare) in kinds where FileSystem.exists("\(folder)/\(mark)") {
-      return try compare(folder, tolerance, weights)
-    }
+    let names = FileSystem.list(folder)
+    for (isKind, compare) in kinds where isKind(names) { return try compare(folder, tolerance, weights) }
     return try ParityRun(folder: folder, tolerance: tolerance, weights: weights).rows
   }
 
   private typealias Comparison = @Sendable (String, Double, String?) throws -> [ParityRow]
 
-  /// A file that only one kind has, and how that kind is compared.
-  private static let kinds: [(mark: String, compare: Comparison)] = [
-    ("base_config.json", { folder, tolerance, _ in try TextTowerParity(folder, tolerance).rows }),
-    ("image_config.json", { folder, tolerance, _ in try ImageTowerParity(folder, tolerance).rows }),
-    ("tiny.ckpt", { folder, tolerance, _ in try CheckpointParity(folder, tolerance).rows }),
-    ("goldens.json", { folder, _, _ in try TokenizerParity(folder).rows }),
+  /// What the names in a folder of each kind are like, and how it is compared; a pair of towers is what is left.
+  private static let kinds: [(isKind: @Sendable ([String]) -> Bool, compare: Comparison)] = [
+    (
+      { $0.contains("base_config.json") },
+      { folder, tolerance, _ in try TextTowerParity(folder, tolerance).rows }
+    ),
+    (
+      { $0.contains("image_config.json") },
+      { folder, tolerance, _ in try ImageTowerParity(folder, tolerance).rows }
+    ),
+    ({ $0.contains("goldens.json") }, { folder, _, _ in try TokenizerParity(folder).rows }),
+    (
+      { $0.contains("expected.json") && $0.contains { $0.hasSuffix(".ckpt") } },
+      { folder, tolerance, _ in try CheckpointParity(folder, tolerance).rows }
+    ),
+    ({ $0.contains(where: ImageParity.isPicture) }, { folder, _, _ in try ImageParity(folder).rows }),
   ]
 }
 
