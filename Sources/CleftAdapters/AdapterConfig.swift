@@ -39,7 +39,7 @@ public struct AdapterPlace: Sendable {
 public enum AdapterError: CleftError {
   /// A setting is out of range or fits no layer.
   case badSetting(Problem)
-  /// A target names no layer, or a file holds values for none.
+  /// A target names no layer, or a file holds values that fit none.
   case noSuchLayer(Problem)
 
   /// The parts of the message.

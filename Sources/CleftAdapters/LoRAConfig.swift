@@ -76,7 +76,16 @@ public struct LoRAConfig: AdapterConfig, Equatable {
       let alpha = patternValue(alphaPattern, for: path) ?? alpha
       let scale = alpha / (usesRankStabilization ? Float(rank).squareRoot() : Float(rank))
       let branch = LoRABranch(base, self, rank: rank, scale: scale, name: place.name)
-      if place.startsFresh { branch.start(from: base) }
+      if place.startsFresh {
+        if case .pissa = start, !base.$weight.peek().sumOfSquares.isFinite {
+          throw .noSuchLayer(
+            Problem(
+              "\(path).weight", found: "numbers that are not finite",
+              expected: "a matrix that can be decomposed",
+              hint: "Check the weights file, or start with --init_lora_weights true."))
+        }
+        branch.start(from: base)
+      }
       return branch
     }
   }

@@ -277,6 +277,17 @@ private func output(_ tower: any TextTower, _ config: any TextTowerConfig) -> [F
     #expect(throws: AdapterError.self) { try AdapterCatalog.named("lorra") }
   }
 
+  @Test func weightsThatCannotBeDecomposedAreNamed() {
+    let host = makeText(smallTextTowers[0])
+    for named in host.parameters where named.path == "transformer.h.1.attn.c_attn.weight" {
+      named.cell.value = Tensor(named.cell.shape, repeating: .nan)
+    }
+    let error = #expect(throws: AdapterError.self) {
+      try LoRAConfig(start: .pissa(iterations: nil)).apply(to: host, AdapterPlace(host.names.adapterTargets))
+    }
+    #expect(error?.description.contains("h.1.attn.c_attn") == true && error?.exitStatus == .badData)
+  }
+
   @Test func promptVectorsStartFromWords() throws {
     let host = makeText(smallTextTowers[0])
     try PromptTuningConfig(virtualTokenCount: 5).apply(to: host, startingFrom: [7, 8])

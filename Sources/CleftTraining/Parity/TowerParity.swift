@@ -22,6 +22,9 @@ struct TextTowerParity {
       throw TrainingError.badData(
         Problem(folder + "/base_config.json", found: "not a text tower's configuration (\(error))"))
     }
+    if let contradiction = config.contradiction {
+      throw TrainingError.badData(Problem(folder + "/base_config.json", found: contradiction))
+    }
     let expected = try SafeTensorsFile(folder + "/expected.safetensors")
     let names =
       ["base"] + FileSystem.list(folder).filter { FileSystem.exists("\(folder)/\($0)/adapter_config.json") }
