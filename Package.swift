@@ -14,9 +14,10 @@ let kernelSettings = settings + [.unsafeFlags(["-Xcc", "-march=\(march)", "-enfo
 ///
 /// Listed in stack order: a target may name only targets above it.
 func library(
-  _ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = settings
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [],
+  settings: [SwiftSetting] = settings
 ) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -31,7 +32,9 @@ let stack: [Target] = [
     name: "CImageCodecs", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
   .target(
     name: "CDicom",
-    linkerSettings: ["dcmjpeg", "dcmjpls", "dcmdata", "oflog", "ofstd"].map { .linkedLibrary($0) }),
+    linkerSettings: ["dcmjpeg", "dcmjpls", "dcmdata", "oflog", "ofstd", "openjp2", "jpeg"].map {
+      .linkedLibrary($0)
+    }),
   library("CleftTensor", ["COpenBLAS", "CLAPACKE", "COneDNN"], settings: kernelSettings),
   library("CleftFormats", ["CleftTensor"]),
   library("CleftNN", ["CleftTensor", "CleftFormats"]),
@@ -40,7 +43,9 @@ let stack: [Target] = [
   library("CleftMetrics", ["CleftTensor"]),
   library("CleftModels", ["CleftTensor", "CleftFormats", "CleftNN", "CleftText"]),
   library("CleftAdapters", ["CleftTensor", "CleftFormats", "CleftNN"]),
-  library("CleftData", ["CleftTensor", "CleftFormats", "CleftText", "CleftImaging"]),
+  library(
+    "CleftData", ["CleftTensor", "CleftFormats", "CleftText", "CleftImaging", yams],
+    resources: ["chexpert", "rsna", "embed", "manifest"].map { .embedInCode("Captions/\($0).yaml") }),
   library(
     "CleftTraining",
     [
@@ -81,7 +86,7 @@ let package = Package(
   dependencies: [
     // Parses the command line, writes the help pages, suggests the near miss.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    // Reads and writes the YAML of presets and resolved.yaml.
+    // Reads and writes YAML: presets, resolved.yaml, caption templates.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: stack + testTargets,

@@ -19,12 +19,8 @@ public struct TrainerConfig: Sendable, Equatable {
   public var schedule: CosineWarmup
   /// Seed of shuffling, augmentation and dropout.
   public var seed: UInt64
-  /// Side of the pictures in pixels.
-  public var imageSizePixels: Int
   /// Decoding threads.
   public var workerCount: Int
-  /// Memory for decoded pictures, in bytes.
-  public var imageCacheBytes: Int
   /// Steps between lines of numbers.
   public var logEverySteps: Int
   /// Steps between checkpoints; 0 writes only at the end.
@@ -35,7 +31,7 @@ public struct TrainerConfig: Sendable, Equatable {
   /// Makes settings.
   public init(
     batchSize: Int, rankCount: Int, accumulation: Int, maxSteps: Int, schedule: CosineWarmup, seed: UInt64,
-    imageSizePixels: Int, workerCount: Int, imageCacheBytes: Int, logEverySteps: Int,
+    workerCount: Int, logEverySteps: Int,
     checkpointEverySteps: Int,
     keptCheckpoints: Int
   ) {
@@ -45,9 +41,7 @@ public struct TrainerConfig: Sendable, Equatable {
     self.maxSteps = maxSteps
     self.schedule = schedule
     self.seed = seed
-    self.imageSizePixels = imageSizePixels
     self.workerCount = workerCount
-    self.imageCacheBytes = imageCacheBytes
     self.logEverySteps = logEverySteps
     self.checkpointEverySteps = checkpointEverySteps
     self.keptCheckpoints = keptCheckpoints
@@ -62,13 +56,14 @@ public final class Trainer {
   private let optimizer: any Optimizer
   private let config: TrainerConfig
   private let schedule: BatchSchedule
-  private let trainingCache: ImageCache
-  private let validationCache: ImageCache
+  private let pictures: PictureStore
 
   /// Makes a trainer; nothing is written yet.
   ///
   /// - Throws: `TrainingError.badConfiguration` if an epoch would hold no batch or nothing is trained.
-  public init(task: any TrainingTask, optimizer: any Optimizer, config: TrainerConfig) throws(TrainingError) {
+  public init(
+    task: any TrainingTask, optimizer: any Optimizer, pictures: PictureStore, config: TrainerConfig
+  ) throws(TrainingError) {
     let count = task.trainingSamples.count
     guard count >= config.batchSize * config.rankCount else {
       throw .badConfiguration(
@@ -87,8 +82,7 @@ public final class Trainer {
     schedule = BatchSchedule(
       sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
       accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"))
-    trainingCache = ImageCache(limitBytes: config.imageCacheBytes)
-    validationCache = ImageCache(limitBytes: config.imageCacheBytes / 8)
+    self.pictures = pictures
   }
 
   /// Trains from `firstStep` to the end.
@@ -97,9 +91,9 @@ public final class Trainer {
   /// - Throws: `TrainingError.stoppedEarly` after a signal, with a checkpoint written.
   public func fit(from firstStep: Int, log: RunLog, saveCheckpoint: (_ step: Int) throws -> Void) throws {
     let loader = ImageLoader(
-      samples: task.trainingSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
+      samples: task.trainingSamples, pictures: pictures,
       augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,
-      cache: trainingCache, plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
+      plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
     defer { loader.stop() }
     var pace = Pace(firstStep: firstStep)
     var savedStep = firstStep
@@ -207,9 +201,7 @@ public final class Trainer {
       return
     }
     let loader = ImageLoader(
-      samples: task.validationSamples, pipeline: ImagePipeline(sizePixels: config.imageSizePixels),
-      augmentation: nil,
-      workerCount: config.workerCount, cache: validationCache
+      samples: task.validationSamples, pictures: pictures, augmentation: nil, workerCount: config.workerCount
     ) { $0 < count ? BatchPlan(indices: Array($0 * size..<($0 + 1) * size), epoch: 0) : nil }
     defer { loader.stop() }
     var metrics: [String: Double] = [:]

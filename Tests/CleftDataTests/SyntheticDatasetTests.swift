@@ -78,9 +78,9 @@ import Testing
     let samples = try CheXpert.open(DatasetRequest(dataFolder: folder, split: .train)).samples
     func load(_ workers: Int, cache: Int) throws -> [[GrayImage]] {
       let loader = ImageLoader(
-        samples: samples, pipeline: ImagePipeline(sizePixels: 56), augmentation: RandomKey(seed: 1),
-        workerCount: workers,
-        cache: ImageCache(limitBytes: cache)
+        samples: samples,
+        pictures: PictureStore(pipeline: ImagePipeline(sizePixels: 56), memoryBytes: cache),
+        augmentation: RandomKey(seed: 1), workerCount: workers
       ) { $0 < 6 ? BatchPlan(indices: [$0, ($0 * 5) % 12, 3], epoch: $0) : nil }
       defer { loader.stop() }
       var batches: [[GrayImage]] = []

@@ -36,7 +36,10 @@ struct EvalRun {
     let report = try ZeroShotEvaluation(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       keepsLeadingSpace: keepsLeadingSpace
-    ).run(dataset, batchSize: 32, workerCount: options.workerCount) { done, count in
+    ).run(
+      dataset, pictures: options.pictureStore(loaded.description, memoryBytes: 0), batchSize: 32,
+      workerCount: options.workerCount
+    ) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
     }
     print(options.run.json ? jsonText(report) : text(report))

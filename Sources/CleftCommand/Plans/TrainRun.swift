@@ -1,6 +1,7 @@
 import CleftAdapters
 import CleftData
 import CleftFormats
+import CleftImaging
 import CleftModels
 import CleftNN
 import CleftTensor
@@ -60,6 +61,13 @@ struct TrainOptions {
     for departure in departures { log.say("  \(departure)") }
   }
 
+  /// Where pictures come from, for a model.
+  func pictureStore(_ model: ModelDescription, memoryBytes: Int) -> PictureStore {
+    PictureStore(
+      pipeline: ImagePipeline(sizePixels: model.encoder.vision.imageSizePixels),
+      dicom: isReference ? .maximum : .display, memoryBytes: memoryBytes)
+  }
+
   /// Decoding threads in use.
   var workerCount: Int { min(data.num_workers, Runtime.availableThreads) }
 }
@@ -101,7 +109,9 @@ struct TrainRun {
       training: training,
       validation: validation, allocator: allocator)
     let trainer = try Trainer(
-      task: task, optimizer: optimizer, config: trainerConfig(loaded.description.encoder))
+      task: task, optimizer: optimizer,
+      pictures: options.pictureStore(loaded.description, memoryBytes: options.data.image_cache << 20),
+      config: trainerConfig())
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
     let run = try RunFolder(resuming: resumed, logs: options.run.log_dir, name: options.run.experiment_name)
@@ -227,7 +237,7 @@ struct TrainRun {
     return allocator.map { RankAllocation(optimizer, $0) } ?? optimizer
   }
 
-  private func trainerConfig(_ config: DualEncoderConfig) -> TrainerConfig {
+  private func trainerConfig() -> TrainerConfig {
     let (run, settings) = (options.run, options.optimizer)
     return TrainerConfig(
       batchSize: settings.batch_size, rankCount: run.devices, accumulation: settings.accumulate_grad_batches,
@@ -235,8 +245,7 @@ struct TrainRun {
       schedule: CosineWarmup(
         peak: settings.learning_rate, floor: settings.min_lr, warmupSteps: settings.warm_up,
         cycleSteps: settings.max_steps),
-      seed: run.seed, imageSizePixels: config.vision.imageSizePixels, workerCount: options.workerCount,
-      imageCacheBytes: options.data.image_cache << 20, logEverySteps: run.log_every,
+      seed: run.seed, workerCount: options.workerCount, logEverySteps: run.log_every,
       checkpointEverySteps: run.checkpoint_every, keptCheckpoints: run.keep_checkpoints)
   }
 

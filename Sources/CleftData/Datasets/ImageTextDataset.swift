@@ -16,17 +16,51 @@ public struct Sample: Sendable, Equatable {
   public var labels: [Int]
   /// File and line of the table that it comes from, for messages.
   public var origin: String
+  /// Who is on it, as far as the table or the path says; nil if unknown.
+  public var patient: String?
+  /// Text in front of every class prompt of this one picture (EMBED's instance captions); nil for none.
+  public var promptPrefix: String?
 
   /// The class that single-class scores go by: the first one present, 0 if none is.
   public var firstLabel: Int { labels.first ?? 0 }
 
   /// Makes a sample.
-  public init(imagePath: String, caption: String?, labels: [Int], origin: String) {
+  public init(
+    imagePath: String, caption: String?, labels: [Int], origin: String, patient: String? = nil,
+    promptPrefix: String? = nil
+  ) {
     self.imagePath = imagePath
     self.caption = caption
     self.labels = labels
     self.origin = origin
+    self.patient = patient
+    self.promptPrefix = promptPrefix
   }
+}
+
+/// A row that cannot be used, and why.
+public struct BadRow: Sendable, Equatable, Codable {
+  /// File and line of the table.
+  public var origin: String
+  /// Its picture; empty if the row does not name one.
+  public var imagePath: String
+  /// What is wrong, in one line.
+  public var reason: String
+
+  /// Makes a row.
+  public init(origin: String, imagePath: String, reason: String) {
+    self.origin = origin
+    self.imagePath = imagePath
+    self.reason = reason
+  }
+}
+
+/// What happens to rows that cannot be used.
+public enum BadRowPolicy: String, Sendable, CaseIterable, Codable {
+  /// The first one ends the run before it starts.
+  case stop
+  /// They are left out, counted and listed.
+  case skip
 }
 
 /// One prompt for each class of a zero-shot question.
@@ -57,11 +91,17 @@ public struct ImageTextDataset: Sendable {
   public var leftOut: [String: Int]
   /// The table that the samples come from.
   public var table: String
+  /// Rows that cannot be used; empty unless the request says to skip them.
+  public var badRows: [BadRow]
+  /// What a run should say once about this dataset.
+  public var notes: [String]
+  /// Columns of a tokenized caption, as published for this dataset.
+  public var captionLength: Int
 
   /// Makes a dataset.
   public init(
     name: String, table: String, samples: [Sample], classNames: [String], promptSets: [PromptSet],
-    leftOut: [String: Int] = [:]
+    leftOut: [String: Int] = [:], badRows: [BadRow] = [], notes: [String] = [], captionLength: Int = 64
   ) {
     self.name = name
     self.table = table
@@ -69,6 +109,9 @@ public struct ImageTextDataset: Sendable {
     self.classNames = classNames
     self.promptSets = promptSets
     self.leftOut = leftOut
+    self.badRows = badRows
+    self.notes = notes
+    self.captionLength = captionLength
   }
 }
 
@@ -91,35 +134,6 @@ extension ImageTextDataset {
         "\(first.origin): \(first.imagePath)",
         found: "no such file\(missing.count > 1 ? ", nor for \(missing.count - 1) other rows" : "")",
         hint: "Check --data_dir and the paths in the table."))
-  }
-}
-
-/// What is asked of a dataset.
-public struct DatasetRequest: Sendable, Equatable {
-  /// Folder with the published layouts below it.
-  public var dataFolder: String
-  /// Which part.
-  public var split: Split
-  /// CheXpert's five classes instead of fourteen.
-  public var usesFiveClasses: Bool
-  /// Captions and prompts without their prefix, as prompt tuning wants them.
-  public var isPromptTuning: Bool
-  /// Share of the rows to keep, 0 … 1.
-  public var fraction: Double
-  /// Whether published behavior is wanted where it is a defect.
-  public var isReference: Bool
-
-  /// Makes a request.
-  public init(
-    dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false,
-    fraction: Double = 1, isReference: Bool = false
-  ) {
-    self.dataFolder = dataFolder
-    self.split = split
-    self.usesFiveClasses = usesFiveClasses
-    self.isPromptTuning = isPromptTuning
-    self.fraction = fraction
-    self.isReference = isReference
   }
 }
 

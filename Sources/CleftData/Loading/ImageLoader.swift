@@ -31,12 +31,11 @@ public final class ImageLoader: Sendable {
   }
 
   private let samples: [Sample]
-  private let pipeline: ImagePipeline
+  private let pictures: PictureStore
   private let augmentation: RandomKey?
   private let plans: @Sendable (Int) -> BatchPlan?
   private let depth: Int
   private let workerCount: Int
-  private let cache: ImageCache
   nonisolated(unsafe) private var state = State()
   private let condition = NSCondition()
 
@@ -45,18 +44,17 @@ public final class ImageLoader: Sendable {
   /// - Parameters:
   ///   - augmentation: key of the training transform; nil for evaluation.
   ///   - workerCount: decoding threads; 0 decodes when asked.
-  ///   - cache: pictures kept in memory, shared between loaders of one dataset.
+  ///   - pictures: where they come from, shared between loaders of one run.
   ///   - plans: the `n`-th batch, nil after the last.
   public init(
-    samples: [Sample], pipeline: ImagePipeline, augmentation: RandomKey?, workerCount: Int, cache: ImageCache,
+    samples: [Sample], pictures: PictureStore, augmentation: RandomKey?, workerCount: Int,
     plans: @escaping @Sendable (Int) -> BatchPlan?
   ) {
     self.samples = samples
-    self.pipeline = pipeline
+    self.pictures = pictures
     self.augmentation = augmentation
     self.plans = plans
     self.workerCount = workerCount
-    self.cache = cache
     depth = 4
     for _ in 0..<workerCount {
       let thread = Thread { [weak self] in
@@ -126,39 +124,9 @@ public final class ImageLoader: Sendable {
 
   private func load(_ index: Int, epoch: Int) -> Result<GrayImage, any Error> {
     Result {
-      let base = try cache.image(index) {
-        do {
-          return pipeline.evaluation(try ImageDecoder.decode(samples[index].imagePath))
-        } catch let error as ImagingError {
-          var problem = error.problem
-          problem.location = "\(samples[index].origin): \(problem.location)"
-          throw error.exitStatus == .missingInput ? DataError.missing(problem) : .badData(problem)
-        }
-      }
+      let base = try pictures.evaluation(samples[index])
       guard let augmentation else { return base }
-      return pipeline.augmented(base, key: augmentation.split("sample", epoch, index))
+      return pictures.pipeline.augmented(base, key: augmentation.split("sample", epoch, index))
     }
-  }
-}
-
-/// Pictures kept in memory up to a number of bytes.
-public final class ImageCache: Sendable {
-  private let images = Mutex<(byIndex: [Int: GrayImage], bytes: Int)>(([:], 0))
-  private let limitBytes: Int
-
-  /// Makes an empty cache.
-  public init(limitBytes: Int) { self.limitBytes = limitBytes }
-
-  /// The picture of an index, made by `make` the first time.
-  func image(_ index: Int, _ make: () throws -> GrayImage) rethrows -> GrayImage {
-    if let known = images.withLock({ $0.byIndex[index] }) { return known }
-    let made = try make()
-    images.withLock {
-      if $0.bytes + made.pixels.count <= limitBytes {
-        $0.byIndex[index] = made
-        $0.bytes += made.pixels.count
-      }
-    }
-    return made
   }
 }

@@ -14,7 +14,16 @@ public enum ImageDecoder {
   /// Reads a picture.
   ///
   /// - Throws: `ImagingError.missing` or `.unreadable`; a truncated file is an error, never a gray bottom half.
-  public static func decode(_ path: String) throws(ImagingError) -> GrayImage {
+  public static func decode(_ path: String, dicom: DicomRendering = .display) throws(ImagingError)
+    -> GrayImage
+  {
+    try read(path, dicom: dicom).image
+  }
+
+  /// Reads a picture and says what kind of file it is.
+  public static func read(
+    _ path: String, dicom: DicomRendering = .display
+  ) throws(ImagingError) -> (image: GrayImage, kind: PictureKind) {
     guard FileSystem.exists(path) else {
       throw .missing(
         Problem(path, found: "no such file", hint: "Check --data_dir and the path in the table."))
@@ -22,9 +31,11 @@ public enum ImageDecoder {
     let data: Data
     do { data = try FileSystem.read(path) } catch { throw .unreadable(error.problem) }
     let isDicom = data.count > 132 && data[128..<132].elementsEqual("DICM".utf8)
-    if isDicom || path.lowercased().hasSuffix(".dcm") { return try decodeDicom(path) }
-    if data.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return try decode(data, path, "PNG", cleft_png_decode) }
-    if data.starts(with: [0xFF, 0xD8]) { return try decode(data, path, "JPEG", cleft_jpeg_decode) }
+    if isDicom || path.lowercased().hasSuffix(".dcm") { return (try decodeDicom(path), .dicom) }
+    if data.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
+      return (try decode(data, path, "PNG", cleft_png_decode), .png)
+    }
+    if data.starts(with: [0xFF, 0xD8]) { return (try decode(data, path, "JPEG", cleft_jpeg_decode), .jpeg) }
     throw .unreadable(
       Problem(
         path, found: data.isEmpty ? "an empty file" : "an unknown kind of file",

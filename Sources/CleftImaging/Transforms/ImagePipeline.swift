@@ -14,10 +14,15 @@ public struct ImagePipeline: Sendable, Equatable {
   /// Makes a pipeline.
   public init(sizePixels: Int) { self.sizePixels = sizePixels }
 
+  /// A decoded picture fitted into the square that every further step starts from; what `cleft prepare` stores.
+  public static func fitted(_ image: GrayImage) -> GrayImage { SquareFit.apply(image, side: fitSide) }
+
   /// What evaluation sees.
-  public func evaluation(_ image: GrayImage) -> GrayImage {
-    let cut = OtsuCut.apply(SquareFit.apply(image, side: Self.fitSide))
-    return BilinearResize.apply(cut, width: sizePixels, height: sizePixels)
+  public func evaluation(_ image: GrayImage) -> GrayImage { evaluation(fitted: Self.fitted(image)) }
+
+  /// What evaluation sees of a fitted picture.
+  public func evaluation(fitted: GrayImage) -> GrayImage {
+    BilinearResize.apply(OtsuCut.apply(fitted), width: sizePixels, height: sizePixels)
   }
 
   /// What training sees under one key; equal keys give equal pictures.

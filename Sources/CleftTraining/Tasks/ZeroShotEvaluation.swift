@@ -80,7 +80,8 @@ public struct ZeroShotEvaluation {
   ///
   /// Prompts are encoded once.
   public func run(
-    _ dataset: ImageTextDataset, batchSize: Int, workerCount: Int, progress: (_ done: Int, _ of: Int) -> Void
+    _ dataset: ImageTextDataset, pictures: PictureStore, batchSize: Int, workerCount: Int,
+    progress: (_ done: Int, _ of: Int) -> Void
   ) throws -> ZeroShotReport {
     let count = dataset.samples.count
     guard count > 0 else {
@@ -88,7 +89,7 @@ public struct ZeroShotEvaluation {
         .init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
     }
     let classes = try withoutGradients { try dataset.promptSets.map { try encode($0.prompts) } }
-    let features = try imageFeatures(dataset.samples, batchSize, workerCount, progress)
+    let features = try imageFeatures(dataset.samples, pictures, batchSize, workerCount, progress)
     let labels = dataset.samples.map(\.firstLabel)
     let scale = exp(encoder.logitScale.item)
     let classCount = dataset.classNames.count
@@ -118,12 +119,12 @@ public struct ZeroShotEvaluation {
   }
 
   private func imageFeatures(
-    _ samples: [Sample], _ batchSize: Int, _ workerCount: Int, _ progress: (Int, Int) -> Void
+    _ samples: [Sample], _ pictures: PictureStore, _ batchSize: Int, _ workerCount: Int,
+    _ progress: (Int, Int) -> Void
   ) throws -> Tensor {
     let count = samples.count
     let loader = ImageLoader(
-      samples: samples, pipeline: ImagePipeline(sizePixels: description.encoder.vision.imageSizePixels),
-      augmentation: nil, workerCount: workerCount, cache: ImageCache(limitBytes: 0)
+      samples: samples, pictures: pictures, augmentation: nil, workerCount: workerCount
     ) { batch in
       let first = batch * batchSize
       return first < count ? BatchPlan(indices: Array(first..<min(first + batchSize, count)), epoch: 0) : nil
