@@ -6,16 +6,15 @@
 #include <png.h>
 
 #include "CImageCodecs.h"
+#include "limits.h"
+
+/* Deflate turns a byte into at most this many. */
+#define DEFLATE_RATIO 1032.0
 
 typedef struct {
   const uint8_t *bytes;
   size_t count, position;
 } source;
-
-typedef struct {
-  uint8_t *bytes;
-  size_t count, capacity;
-} sink;
 
 static void fail(png_structp png, png_const_charp message) {
   snprintf((char *)png_get_error_ptr(png), 200, "%s", message);
@@ -34,83 +33,71 @@ static void take(png_structp png, png_bytep out, size_t wanted) {
   s->position += wanted;
 }
 
-static void give(png_structp png, png_bytep in, size_t offered) {
-  sink *s = png_get_io_ptr(png);
-  if (s->count + offered > s->capacity) {
-    size_t capacity = (s->count + offered) * 2;
-    uint8_t *grown = realloc(s->bytes, capacity);
-    if (!grown) png_error(png, "out of memory");
-    s->bytes = grown;
-    s->capacity = capacity;
-  }
-  memcpy(s->bytes + s->count, in, offered);
-  s->count += offered;
+static int check(png_structp png, png_infop info, size_t count, int64_t max_pixels, char *error) {
+  const double bits = (double)png_get_bit_depth(png, info) * png_get_channels(png, info);
+  return cleft_size_status(png_get_image_width(png, info), png_get_image_height(png, info), max_pixels, count,
+                           DEFLATE_RATIO * 8 / bits * (double)count, error);
 }
 
-static void flush(png_structp png) { (void)png; }
-
-int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_gray_image *image, char *error) {
-  uint8_t *volatile pixels = NULL;
-  png_bytep *volatile rows = NULL;
-  source s = {bytes, count, 0};
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, swallow);
-  png_infop info = png ? png_create_info_struct(png) : NULL;
-  if (!info || setjmp(png_jmpbuf(png))) {
-    png_destroy_read_struct(&png, &info, NULL);
-    free(pixels);
-    free(rows);
-    return 1;
-  }
-  png_set_read_fn(png, &s, take);
-  png_read_info(png, info);
-  png_uint_32 width = png_get_image_width(png, info), height = png_get_image_height(png, info);
-  if ((int64_t)width * height > max_pixels) {
-    snprintf(error, 200, "%u x %u pixels, more than the limit of %lld", width, height, (long long)max_pixels);
-    png_destroy_read_struct(&png, &info, NULL);
-    return 1;
-  }
-  int type = png_get_color_type(png, info);
+/* The transformations of OpenCV's gray reading, in libpng's fixed order. */
+static void want_gray(png_structp png, png_infop info) {
+  const int type = png_get_color_type(png, info);
   if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (!(type & PNG_COLOR_MASK_COLOR)) png_set_expand_gray_1_2_4_to_8(png);
   png_set_strip_alpha(png);
   if (type & PNG_COLOR_MASK_COLOR) png_set_rgb_to_gray(png, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
-  png_set_interlace_handling(png);
-  png_read_update_info(png, info);
-  if (png_get_rowbytes(png, info) != width) png_error(png, "cannot be made 8-bit gray");
-  pixels = malloc((size_t)width * height);
-  rows = malloc(sizeof(png_bytep) * height);
-  if (!pixels || !rows) png_error(png, "out of memory");
-  for (png_uint_32 y = 0; y < height; y++) rows[y] = pixels + (size_t)y * width;
-  png_read_image(png, rows);
-  png_read_end(png, NULL);
-  png_destroy_read_struct(&png, &info, NULL);
-  free(rows);
-  image->pixels = pixels;
-  image->width = (int32_t)width;
-  image->height = (int32_t)height;
-  image->warnings = 0;
-  return 0;
 }
 
-int cleft_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int channels, uint8_t **bytes, size_t *count,
-                     char *error) {
-  sink s = {NULL, 0, 0};
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, error, fail, swallow);
-  png_infop info = png ? png_create_info_struct(png) : NULL;
-  if (!info || setjmp(png_jmpbuf(png))) {
-    png_destroy_write_struct(&png, &info);
-    free(s.bytes);
-    return 1;
+/* The eXIf chunk may lie before or after the pixels. */
+static void keep_exif(png_structp png, png_infop info, png_infop end, cleft_gray_image *image) {
+#ifdef PNG_eXIf_SUPPORTED
+  png_uint_32 count = 0;
+  png_bytep bytes = NULL;
+  if (!png_get_eXIf_1(png, info, &count, &bytes) && !png_get_eXIf_1(png, end, &count, &bytes)) return;
+  if (!bytes || count == 0 || !(image->exif = malloc(count))) return;
+  memcpy(image->exif, bytes, count);
+  image->exif_count = count;
+#else
+  (void)png, (void)info, (void)end, (void)image;
+#endif
+}
+
+int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_gray_image *image, char *error) {
+  volatile int status = CLEFT_CODEC_DAMAGED;
+  source s = {bytes, count, 0};
+  memset(image, 0, sizeof *image);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, swallow);
+  png_infop info = png ? png_create_info_struct(png) : NULL, end = png ? png_create_info_struct(png) : NULL;
+  if (!info || !end || setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, &info, &end);
+    free(image->pixels);
+    free(image->exif);
+    image->pixels = image->exif = NULL;
+    return status;
   }
-  png_set_write_fn(png, &s, give, flush);
-  png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_write_info(png, info);
-  for (int32_t y = 0; y < height; y++) png_write_row(png, (png_const_bytep)(pixels + (size_t)y * width * channels));
-  png_write_end(png, info);
-  png_destroy_write_struct(&png, &info);
-  *bytes = s.bytes;
-  *count = s.count;
-  return 0;
+  png_set_read_fn(png, &s, take);
+  png_read_info(png, info);
+  status = check(png, info, count, max_pixels, error);
+  if (status) longjmp(png_jmpbuf(png), 1);
+  status = CLEFT_CODEC_DAMAGED;
+  const size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+  want_gray(png, info);
+  const int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  if (png_get_rowbytes(png, info) != width) png_error(png, "it cannot be made 8-bit gray");
+  /* An interlaced picture is read over itself, pass by pass. */
+  image->pixels = passes > 1 ? calloc(height, width) : malloc(width * height);
+  if (!image->pixels) {
+    status = CLEFT_CODEC_MEMORY;
+    png_error(png, "out of memory");
+  }
+  for (int pass = 0; pass < passes; pass++)
+    for (size_t y = 0; y < height; y++) png_read_row(png, image->pixels + y * width, NULL);
+  png_read_end(png, end);
+  keep_exif(png, info, end, image);
+  png_destroy_read_struct(&png, &info, &end);
+  image->width = (int32_t)width;
+  image->height = (int32_t)height;
+  return CLEFT_CODEC_DONE;
 }

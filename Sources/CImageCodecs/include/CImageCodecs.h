@@ -8,17 +8,27 @@
 extern "C" {
 #endif
 
-/* All functions return 0 on success; otherwise `error` (capacity 200) says in a few words what was wrong.
-   Pixels are 8-bit gray, row by row, top first; the caller frees them with free(). */
+/* Functions return CLEFT_CODEC_DONE or why not; then `error` (capacity 200) says in a few words what was wrong. */
+enum {
+  CLEFT_CODEC_DONE = 0,
+  CLEFT_CODEC_DAMAGED = 1,     /* truncated, or not what the format allows */
+  CLEFT_CODEC_UNSUPPORTED = 2, /* whole, but of a kind that is not read */
+  CLEFT_CODEC_TOO_LARGE = 3,   /* claims more pixels than allowed, or than so few bytes can hold */
+  CLEFT_CODEC_MEMORY = 4
+};
 
+/* Pixels are 8-bit gray, row by row, top first, as stored (not turned). The caller frees both buffers with free(). */
 typedef struct {
   uint8_t *pixels;
   int32_t width, height;
-  int32_t warnings; /* what the decoder put up with, 0 for a clean file */
+  uint8_t *exif; /* the TIFF structure of the Exif data, NULL if there is none */
+  size_t exif_count;
 } cleft_gray_image;
 
-/* JPEG: luma plane. PNG: 16 bit keeps the high byte; color by libpng's own gray weights; alpha dropped. */
+/* Baseline and progressive JPEG of 8 bits: the luma plane; red, green, blue by the weights of luma. */
 int cleft_jpeg_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_gray_image *image, char *error);
+
+/* PNG: 16 bits keep the high byte; color by libpng's gray weights 0.299, 0.587; alpha is dropped. */
 int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_gray_image *image, char *error);
 
 /* `bytes` is allocated; the caller frees it with free(). */
@@ -27,6 +37,9 @@ int cleft_jpeg_encode(const uint8_t *pixels, int32_t width, int32_t height, int 
 /* `channels` 1 or 3. */
 int cleft_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int channels, uint8_t **bytes, size_t *count,
                      char *error);
+
+/* Lets malloc keep what is freed instead of giving it back to the system at once. */
+void cleft_keep_freed_memory(void);
 
 #ifdef __cplusplus
 }

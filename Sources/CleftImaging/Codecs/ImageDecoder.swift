@@ -1,15 +1,16 @@
 import CDicom
 import CImageCodecs
 import CleftFormats
-import Foundation
+import Glibc
 
-/// Reads PNG, JPEG and DICOM files into 8-bit gray, as the published program does.
+/// Reads PNG, JPEG and DICOM files into 8-bit gray.
 ///
-/// JPEG gives its luma plane, 16-bit PNG its high bytes, color PNG libpng's gray. DICOM pixels are scaled by
-/// 255 / maximum, rounded half to even, made positive and held to 0 … 255; MONOCHROME1 is then inverted.
+/// PNG and JPEG give what OpenCV's gray reading gives: JPEG its luma plane, 16-bit PNG its high bytes, color PNG
+/// libpng's gray, all turned upright by their Exif data. DICOM is rendered as `DicomRendering` says.
+/// A file is opened once, and what its header claims is held against its size before pixels are allocated.
 public enum ImageDecoder {
   /// Pictures with more pixels are refused before anything is allocated.
-  public static let maximumPixels = 400_000_000
+  public static let maximumPixels = 250_000_000
 
   /// Reads a picture.
   ///
@@ -24,77 +25,65 @@ public enum ImageDecoder {
   public static func read(
     _ path: String, dicom: DicomRendering = .display
   ) throws(ImagingError) -> (image: GrayImage, kind: PictureKind) {
-    guard FileSystem.exists(path) else {
-      throw .missing(
-        Problem(path, found: "no such file", hint: "Check --data_dir and the path in the table."))
+    let file = try PictureBytes(path)
+    guard let kind = kind(of: file.bytes, path) else {
+      throw .unreadable(Problem(path, found: "an unknown kind of file", expected: "PNG, JPEG or DICOM"))
     }
-    let data: Data
-    do { data = try FileSystem.read(path) } catch { throw .unreadable(error.problem) }
-    let isDicom = data.count > 132 && data[128..<132].elementsEqual("DICM".utf8)
-    if isDicom || path.lowercased().hasSuffix(".dcm") { return (try decodeDicom(path), .dicom) }
-    if data.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
-      return (try decode(data, path, "PNG", cleft_png_decode), .png)
+    switch kind {
+    case .png: return (try decode(file.bytes, path, .png, cleft_png_decode), kind)
+    case .jpeg: return (try decode(file.bytes, path, .jpeg, cleft_jpeg_decode), kind)
+    case .dicom: return (try DicomDecoder.decode(file.bytes, path, dicom), kind)
     }
-    if data.starts(with: [0xFF, 0xD8]) { return (try decode(data, path, "JPEG", cleft_jpeg_decode), .jpeg) }
-    throw .unreadable(
-      Problem(
-        path, found: data.isEmpty ? "an empty file" : "an unknown kind of file",
-        expected: "PNG, JPEG or DICOM"))
   }
 
-  private typealias Codec = (
+  /// The kind by the first bytes.
+  ///
+  /// A DICOM preamble may imitate another format; a DICOM file without preamble is known by its name only.
+  private static func kind(of bytes: UnsafeBufferPointer<UInt8>, _ path: String) -> PictureKind? {
+    if bytes.count > 132 && bytes[128..<132].elementsEqual("DICM".utf8) { return .dicom }
+    if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return .png }
+    if bytes.starts(with: [0xFF, 0xD8]) { return .jpeg }
+    return path.lowercased().hasSuffix(".dcm") ? .dicom : nil
+  }
+
+  typealias Codec = (
     UnsafePointer<UInt8>?, Int, Int64, UnsafeMutablePointer<cleft_gray_image>?, UnsafeMutablePointer<CChar>?
   ) -> Int32
 
   private static func decode(
-    _ data: Data, _ path: String, _ kind: String, _ codec: Codec
+    _ bytes: UnsafeBufferPointer<UInt8>, _ path: String, _ kind: PictureKind, _ codec: Codec
   ) throws(ImagingError) -> GrayImage {
     var image = cleft_gray_image()
     var message = [CChar](repeating: 0, count: 200)
-    let status = data.withUnsafeBytes { bytes in
-      codec(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, Int64(maximumPixels), &image, &message)
-    }
+    let status = codec(bytes.baseAddress, bytes.count, Int64(maximumPixels), &image, &message)
     guard status == 0, let pixels = image.pixels else {
-      throw .unreadable(
-        Problem(path, found: "a \(kind) that cannot be decoded (\(cText(message)))", expected: "a whole file")
-      )
+      throw unreadable(path, kind, status, cText(message))
     }
-    defer { free(pixels) }
-    guard image.warnings == 0 else {
-      throw .unreadable(Problem(path, found: "a damaged or truncated \(kind)", expected: "a whole file"))
+    defer {
+      free(pixels)
+      free(image.exif)
     }
-    let (width, height) = (Int(image.width), Int(image.height))
-    return GrayImage(
-      width: width, height: height, pixels: Array(UnsafeBufferPointer(start: pixels, count: width * height)))
+    let orientation = image.exif.map {
+      ExifOrientation(tiff: UnsafeBufferPointer(start: $0, count: image.exif_count))
+    }
+    return (orientation ?? .upright).applied(
+      to: pixels, width: Int(image.width), height: Int(image.height))
   }
 
-  private static func decodeDicom(_ path: String) throws(ImagingError) -> GrayImage {
-    var image = cleft_dicom_image()
-    var message = [CChar](repeating: 0, count: 200)
-    guard cleft_dicom_read(path, Int64(maximumPixels), &image, &message) == 0, let values = image.values
-    else {
-      throw .unreadable(
-        Problem(
-          path, found: "a DICOM file that cannot be decoded (\(cText(message)))", expected: "one gray frame"))
-    }
-    defer { free(values) }
-    guard image.frames == 1 else {
-      throw .unreadable(Problem(path, found: "\(image.frames) frames", expected: "one gray frame"))
-    }
-    let count = Int(image.width) * Int(image.height)
-    return GrayImage(
-      width: Int(image.width), height: Int(image.height),
-      pixels: scaled(UnsafeBufferPointer(start: values, count: count), isInverted: image.is_monochrome1 != 0))
-  }
-
-  /// Stored values to gray levels: times 255 / maximum in float32, half to even, magnitude, held to 0 … 255.
-  static func scaled(_ values: UnsafeBufferPointer<Int32>, isInverted: Bool) -> [UInt8] {
-    let top = values.max() ?? 0
-    let factor = top == 0 ? 0 : Float(255 / Double(top))
-    return values.map { value in
-      let level = UInt8(min(abs(Float(value) * factor).rounded(.toNearestOrEven), 255))
-      return isInverted ? 255 - level : level
-    }
+  /// The error for a codec's status and its few words.
+  static func unreadable(
+    _ path: String, _ kind: PictureKind, _ status: Int32, _ text: String
+  ) -> ImagingError {
+    let name = kind == .dicom ? "DICOM file" : kind.rawValue.uppercased()
+    let expected =
+      switch Int(status) {
+      case CLEFT_CODEC_TOO_LARGE: "a size that is allowed and that the file can hold"
+      case CLEFT_CODEC_UNSUPPORTED:
+        kind == .dicom ? "one gray frame of 8 or 16 bits" : "gray or RGB of a kind that is read"
+      case CLEFT_CODEC_MEMORY: "enough free memory"
+      default: "a whole file"
+      }
+    return .unreadable(Problem(path, found: "a \(name) that cannot be read (\(text))", expected: expected))
   }
 }
 

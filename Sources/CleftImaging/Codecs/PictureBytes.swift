@@ -1,0 +1,66 @@
+import CleftFormats
+import Glibc
+
+/// The bytes of one picture file, opened once and read whole.
+///
+/// Read, not mapped: a file that shrinks or a network disk that fails is then an error, not a fatal signal.
+struct PictureBytes: ~Copyable {
+  /// The bytes; valid as long as the value.
+  let buffer: UnsafeMutableRawBufferPointer
+
+  /// What a codec takes.
+  var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(buffer.assumingMemoryBound(to: UInt8.self)) }
+
+  /// Reads a regular file.
+  ///
+  /// - Throws: `ImagingError.missing` or `.unreadable`, with the path as location.
+  init(_ path: String) throws(ImagingError) {
+    // Without O_NONBLOCK a named pipe would make the program wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else { throw Self.refused(path, "opened", errno) }
+      throw .missing(
+        Problem(path, found: "no such file", hint: "Check --data_dir and the path in the table."))
+    }
+    defer { close(descriptor) }
+    var info = stat()
+    guard fstat(descriptor, &info) == 0 else { throw Self.refused(path, "read", errno) }
+    guard info.st_mode & S_IFMT == S_IFREG else {
+      let found = info.st_mode & S_IFMT == S_IFDIR ? "a folder" : "not a regular file"
+      throw .unreadable(Problem(path, found: found, expected: "a PNG, JPEG or DICOM file"))
+    }
+    let count = Int(info.st_size)
+    guard count > 0 else {
+      throw .unreadable(Problem(path, found: "an empty file", expected: "PNG, JPEG or DICOM"))
+    }
+    guard count <= 8 * ImageDecoder.maximumPixels else {
+      throw .unreadable(
+        Problem(path, found: "\(count) bytes", expected: "at most \(8 * ImageDecoder.maximumPixels)"))
+    }
+    guard let memory = malloc(count) else {
+      throw .unreadable(Problem(path, found: "\(count) bytes, more than the free memory"))
+    }
+    var done = 0
+    while done < count {
+      let got = Glibc.read(descriptor, memory + done, count - done)
+      if got < 0 && errno == EINTR { continue }
+      guard got > 0 else {
+        let code = errno
+        free(memory)
+        if got < 0 { throw Self.refused(path, "read", code) }
+        throw .unreadable(Problem(path, found: "a file that shrank while it was read"))
+      }
+      done += got
+    }
+    buffer = UnsafeMutableRawBufferPointer(start: memory, count: count)
+  }
+
+  deinit { free(buffer.baseAddress) }
+
+  private static func refused(_ path: String, _ verb: String, _ code: Int32) -> ImagingError {
+    .unreadable(
+      Problem(
+        path, found: "cannot be \(verb) (\(String(cString: strerror(code))))", hint: "Check the permissions.")
+    )
+  }
+}
