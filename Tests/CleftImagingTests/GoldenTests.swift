@@ -14,7 +14,7 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
   @Test(arguments: files)
   func equalsThePublishedPipeline(_ file: String) throws {
     let expected = try SafeTensorsFile(fixtures + "/images/expected.safetensors")
-    let image = try ImageDecoder.decode("\(fixtures)/images/\(file)")
+    let image = try ImageDecoder.decode("\(fixtures)/images/\(file)", dicom: .maximum)
     let fitted = SquareFit.apply(image)
     let cut = OtsuCut.apply(fitted)
     let wide = BilinearResize.apply(cut, width: 256, height: 256)
@@ -63,8 +63,44 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
     #expect((rows, columns) == (fittedHeight == 255 ? 256 : fittedHeight, fittedWidth))
   }
 
+  @Test func squaresThatLoseAColumn() {
+    func side(_ count: Int) -> Int { SquareFit.fittedSize(width: count, height: count, side: 256).width }
+    let listed = [49, 98, 103, 107, 161, 187, 196, 197, 206, 214, 237, 498, 501, 506]
+    #expect(listed.allSatisfy { side($0) == 255 })
+    #expect((1...237).filter { side($0) == 255 } == listed.filter { $0 <= 237 })
+    #expect([224, 390, 512, 518, 1024].allSatisfy { side($0) == 256 })
+    #expect((1...5000).filter { side($0) == 255 }.count == 540)
+    for count in listed {
+      let fitted = SquareFit.apply(GrayImage(width: count, height: count, level: 255))
+      // The lost column comes back as padding on the right.
+      #expect((fitted[0, 9], fitted[254, 9], fitted[255, 9], fitted[9, 255]) == (255, 255, 0, 255))
+    }
+  }
+
+  @Test func oddPaddingIsLargerBelow() {
+    let fitted = SquareFit.apply(GrayImage(width: 100, height: 82, level: 255))
+    #expect((fitted[9, 22], fitted[9, 23], fitted[9, 231], fitted[9, 232]) == (0, 255, 255, 0))
+  }
+
+  @Test func areaResizeCopiesAndAveragesBlocks() {
+    #expect(SquareFit.apply(ramp, side: 6) == ramp)
+    // One half goes up in blocks of 2 x 2 and to even in larger ones.
+    let two = GrayImage(width: 2, height: 2, pixels: [1, 1, 0, 0])
+    #expect(SquareFit.apply(two, side: 1).pixels == [1])
+    let four = GrayImage(width: 4, height: 4, pixels: (0..<16).map { $0 < 8 ? 1 : 0 })
+    #expect(SquareFit.apply(four, side: 1).pixels == [0])
+  }
+
   @Test func bilinearVector() {
     #expect(BilinearResize.apply(ramp, width: 4, height: 4).pixels.prefix(4) == [19, 28, 39, 48])
+    #expect(BilinearResize.apply(ramp, width: 6, height: 6) == ramp)
+  }
+
+  @Test func blurKernelVector() {
+    let kernel = Photometric.blurKernel(sigma: 1)
+    let expected: [Float] = [0.004433, 0.054006, 0.242036, 0.399050, 0.242036, 0.054006, 0.004433]
+    #expect(kernel.count == 7)
+    for (a, b) in zip(kernel, expected) { #expect(abs(a - b) < 1e-6) }
   }
 
   @Test func photometricVectors() {
@@ -81,11 +117,39 @@ let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().delet
     let expected = [1.0942308, 0.1929424, -35.0602124, -0.1929424, 1.0942308, 13.8229862]
     for (a, b) in zip(matrix, expected) { #expect(abs(a - b) < 1e-6) }
     #expect(Affine.apply(ramp, [1, 0, 0, 0, 1, 0]) == ramp)
+    // One pixel right, two down: what comes in is black.
+    let shift = Affine.inverseMatrix(angle: 0, translation: (1, 2), scale: 1, center: (3, 3))
+    let moved = Affine.apply(ramp, shift)
+    for y in 0..<6 {
+      for x in 0..<6 { #expect(moved[x, y] == (x >= 1 && y >= 2 ? ramp[x - 1, y - 2] : 0)) }
+    }
+    // A source wholly outside leaves nothing.
+    #expect(Affine.apply(ramp, [1, 0, 60, 0, 1, 0]) == GrayImage(width: 6, height: 6))
   }
 
   @Test func otsuEdgeCases() {
     #expect(OtsuCut.apply(GrayImage(width: 4, height: 4)).width == 4)
     #expect(OtsuCut.threshold(GrayImage(width: 4, height: 4, level: 9)) == 0)
+    // A black picture has an empty mask, a flat gray one a full mask: both stay whole.
+    for level: UInt8 in [0, 9, 255] {
+      let flat = GrayImage(width: 5, height: 3, level: level)
+      #expect(OtsuCut.apply(flat) == flat)
+    }
+    var spots = GrayImage(width: 9, height: 7)
+    (spots[2, 1], spots[6, 4]) = (200, 180)
+    let (rows, columns) = OtsuCut.box(spots)
+    #expect(rows == 1..<5 && columns == 2..<7)
+    #expect(OtsuCut.apply(spots) == spots.cropped(rows: rows, columns: columns))
+  }
+
+  @Test func partsAndMirrorsOfPictures() {
+    #expect(ramp.cropped(rows: 4..<6, columns: 2..<4).pixels == [182, 189, 224, 231])
+    #expect(ramp.cropped(rows: 3..<3, columns: 2..<4).pixels.isEmpty)
+    #expect(ramp.mirrored.pixels.prefix(6) == [35, 28, 21, 14, 7, 0] && ramp.mirrored.mirrored == ramp)
+    var flat = GrayImage(width: 100, height: 90, level: 7)
+    #expect(flat.isConstant && GrayImage(width: 0, height: 0).isConstant)
+    flat[99, 89] = 8
+    #expect(!flat.isConstant)
   }
 
   @Test func trainingDrawsDependOnTheKeyAlone() {

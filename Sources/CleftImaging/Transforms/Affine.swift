@@ -21,20 +21,41 @@ public enum Affine {
   public static func apply(_ image: GrayImage, _ matrix: [Double]) -> GrayImage {
     func fixed(_ value: Double) -> Int { Int((value * 65_536 + 0.5).rounded(.down)) }
     let m = matrix.map(fixed)
+    let step = (u: m[0], v: m[3])
     let startX = fixed(matrix[2] + matrix[0] * 0.5 + matrix[1] * 0.5)
     let startY = fixed(matrix[5] + matrix[3] * 0.5 + matrix[4] * 0.5)
-    var result = GrayImage(width: image.width, height: image.height)
-    image.pixels.withUnsafeBufferPointer { source in
-      for y in 0..<image.height {
-        for x in 0..<image.width {
-          let u = (startX + m[0] * x + m[1] * y) >> 16
-          let v = (startY + m[3] * x + m[4] * y) >> 16
-          if u >= 0, u < image.width, v >= 0, v < image.height {
-            result.pixels[y * image.width + x] = source[v * image.width + u]
-          }
+    return GrayImage(width: image.width, height: image.height) { target in
+      image.reading { source in
+        for y in 0..<source.height {
+          sample(source, from: (startX + m[1] * y, startY + m[4] * y), step: step, into: target.row(y))
         }
       }
     }
-    return result
+  }
+
+  /// One target row; `start` and `step` are source coordinates in parts of 65,536.
+  ///
+  /// Both coordinates only rise or only fall along the row, so the columns whose source lies inside the picture are
+  /// neighbors: their two ends are looked for, and between them nothing needs a check.
+  private static func sample(
+    _ source: SourcePlane, from start: (u: Int, v: Int), step: (u: Int, v: Int),
+    into out: UnsafeMutablePointer<UInt8>
+  ) {
+    let (width, height) = (source.width, source.height)
+    func isInside(_ x: Int) -> Bool {
+      let (u, v) = ((start.u &+ step.u &* x) >> 16, (start.v &+ step.v &* x) >> 16)
+      return u >= 0 && u < width && v >= 0 && v < height
+    }
+    var (left, right) = (0, width)
+    while left < right && !isInside(left) { left += 1 }
+    while right > left && !isInside(right - 1) { right -= 1 }
+    for x in 0..<left { out[x] = 0 }
+    var (u, v) = (start.u &+ step.u &* left, start.v &+ step.v &* left)
+    for x in left..<right {
+      out[x] = source.base[(v >> 16) &* width &+ (u >> 16)]
+      u &+= step.u
+      v &+= step.v
+    }
+    for x in right..<width { out[x] = 0 }
   }
 }

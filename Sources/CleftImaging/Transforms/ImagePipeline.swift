@@ -64,11 +64,12 @@ public struct ImagePipeline: Sendable, Equatable {
     let result = Tensor(uninitialized: [images.count, 3, height, width])
     let plane = width * height
     result.withMutablePointer { out in
-      for (index, image) in images.enumerated() {
-        precondition(image.width == width && image.height == height, "image batch: sizes differ")
-        for channel in 0..<3 {
-          let target = out + (index * 3 + channel) * plane
-          for i in 0..<plane { target[i] = table[Int(image.pixels[i])] }
+      table.withUnsafeBufferPointer { table in
+        for (index, image) in images.enumerated() {
+          precondition(image.width == width && image.height == height, "image batch: sizes differ")
+          let target = out + index * 3 * plane
+          image.reading { source in for i in 0..<plane { target[i] = table[Int(source.base[i])] } }
+          for channel in 1..<3 { (target + channel * plane).update(from: target, count: plane) }
         }
       }
     }

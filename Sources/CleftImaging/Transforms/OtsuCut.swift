@@ -4,10 +4,11 @@
 public enum OtsuCut {
   /// The threshold that separates the histogram best; 0 for a constant picture.
   public static func threshold(_ image: GrayImage) -> Int {
-    var histogram = [Int](repeating: 0, count: 256)
-    for pixel in image.pixels { histogram[Int(pixel)] += 1 }
+    let histogram = histogram(image)
     let scale = 1 / Double(image.pixels.count)
-    let mean = (0..<256).reduce(0.0) { $0 + Double($1) * Double(histogram[$1]) } * scale
+    var mean = 0.0
+    for index in 0..<256 { mean += Double(index) * Double(histogram[index]) }
+    mean *= scale
     let epsilon = Double(Float.ulpOfOne)
     var (lowMean, lowShare, best, threshold) = (0.0, 0.0, 0.0, 0)
     for index in 0..<256 {
@@ -26,27 +27,68 @@ public enum OtsuCut {
 
   /// Rows and columns that hold brighter pixels; the whole picture if there are none.
   public static func box(_ image: GrayImage) -> (rows: Range<Int>, columns: Range<Int>) {
-    let limit = threshold(image)
-    var (top, bottom, left, right) = (image.height, -1, image.width, -1)
-    image.pixels.withUnsafeBufferPointer { pixels in
-      for y in 0..<image.height {
-        let line = pixels[y * image.width..<(y + 1) * image.width]
-        guard let first = line.firstIndex(where: { Int($0) > limit }),
-          let last = line.lastIndex(where: { Int($0) > limit })
-        else { continue }
-        top = min(top, y)
-        bottom = y
-        left = min(left, first - line.startIndex)
-        right = max(right, last - line.startIndex)
+    let limit = UInt8(threshold(image))
+    let (width, height) = (image.width, image.height)
+    var (rows, columns) = (0..<height, 0..<width)
+    image.reading { source in
+      func peak(_ y: Int) -> UInt8 {
+        let row = source.row(y)
+        var peak: UInt8 = 0
+        for x in 0..<width { peak = max(peak, row[x]) }
+        return peak
+      }
+      guard let top = rows.first(where: { peak($0) > limit }),
+        let bottom = rows.last(where: { peak($0) > limit })
+      else { return }
+      rows = top..<bottom + 1
+      // The brightest level of each column tells its place without a search a row.
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: width) { peaks in
+        peaks.initialize(repeating: 0)
+        for y in rows {
+          let row = source.row(y)
+          for x in 0..<width { peaks[x] = max(peaks[x], row[x]) }
+        }
+        if let left = peaks.firstIndex(where: { $0 > limit }),
+          let right = peaks.lastIndex(where: { $0 > limit })
+        {
+          columns = left..<right + 1
+        }
       }
     }
-    if bottom < 0 { return (0..<image.height, 0..<image.width) }
-    return (top..<bottom + 1, left..<right + 1)
+    return (rows, columns)
   }
 
   /// The picture within the box.
   public static func apply(_ image: GrayImage) -> GrayImage {
     let (rows, columns) = box(image)
+    if rows.count == image.height && columns.count == image.width { return image }
     return image.cropped(rows: rows, columns: columns)
+  }
+
+  /// How many pixels have each level.
+  ///
+  /// Four tables take turns: neighbors are often equal, and adding to one place twice in a row waits for memory.
+  private static func histogram(_ image: GrayImage) -> [UInt32] {
+    var counts = [UInt32](repeating: 0, count: 4 * 256)
+    counts.withUnsafeMutableBufferPointer { counts in
+      image.pixels.withUnsafeBufferPointer { levels in
+        var i = 0
+        while i &+ 4 <= levels.count {
+          counts[Int(levels[i])] &+= 1
+          counts[256 | Int(levels[i &+ 1])] &+= 1
+          counts[512 | Int(levels[i &+ 2])] &+= 1
+          counts[768 | Int(levels[i &+ 3])] &+= 1
+          i &+= 4
+        }
+        while i < levels.count {
+          counts[Int(levels[i])] &+= 1
+          i &+= 1
+        }
+      }
+      for level in 0..<256 {
+        counts[level] &+= counts[256 | level] &+ counts[512 | level] &+ counts[768 | level]
+      }
+    }
+    return counts
   }
 }

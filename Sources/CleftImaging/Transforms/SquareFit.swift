@@ -1,22 +1,27 @@
 /// The published loader's first step: the longer side becomes `side` pixels, the shorter one is centered in zeros.
 public enum SquareFit {
-  /// Fits a picture into a square.
+  /// The size of the fitted picture without its padding; of equal sides the height counts as the longer one.
   ///
   /// The shorter side is cut to whole pixels, so some squares lose a column and get it back as padding, as published.
+  package static func fittedSize(width: Int, height: Int, side: Int) -> (width: Int, height: Int) {
+    let scale = Double(side) / Double(max(width, height))
+    if height >= width { return (max(1, Int(Double(width) * scale)), side) }
+    return (side, max(1, Int(Double(height) * scale)))
+  }
+
+  /// Fits a picture into a square.
+  ///
+  /// An odd number of padding rows or columns puts the extra one below or to the right.
   public static func apply(_ image: GrayImage, side: Int = 256) -> GrayImage {
-    let longest = max(image.width, image.height)
-    let scale = Double(side) / Double(longest)
-    let isTall = image.height >= image.width
-    let height = isTall ? side : max(1, Int(Double(image.height) * scale))
-    let width = isTall ? max(1, Int(Double(image.width) * scale)) : side
-    let fitted = AreaResize.resize(image, width: width, height: height)
-    if width == side && height == side { return fitted }
-    var result = GrayImage(width: side, height: side)
+    precondition(image.width > 0 && image.height > 0, "square fit: \(image.width) x \(image.height)")
+    let (width, height) = fittedSize(width: image.width, height: image.height, side: side)
+    if width == image.width && height == image.height && width == height { return image }
     let (left, top) = ((side - width) / 2, (side - height) / 2)
-    for y in 0..<height {
-      let target = (top + y) * side + left
-      result.pixels.replaceSubrange(target..<target + width, with: fitted.pixels[y * width..<(y + 1) * width])
+    return GrayImage(width: side, height: side) { square in
+      if width < side || height < side { square.base.initialize(repeating: 0, count: side * side) }
+      let window = TargetPlane(
+        base: square.row(top) + left, width: width, height: height, stride: side)
+      image.reading { AreaResize.resize($0, into: window) }
     }
-    return result
   }
 }
