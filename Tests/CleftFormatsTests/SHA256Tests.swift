@@ -1,0 +1,39 @@
+import CleftFormats
+import Foundation
+import Testing
+
+@Suite struct SHA256Tests {
+  /// The examples of FIPS 180-4, and the lengths at which padding takes another block.
+  @Test(arguments: [
+    ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+    (
+      String(repeating: "a", count: 1_000_000),
+      "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+    ),
+    (
+      String(repeating: "x", count: 55), "d5e285683cd4efc02d021a5c62014694958901005d6f71e89e0989fac77e4072"
+    ),
+    (
+      String(repeating: "x", count: 64), "7ce100971f64e7001e8fe5a51973ecdfe1ced42befe7ee8d5fd6219506b5393c"
+    ),
+  ])
+  func published(_ text: String, _ digest: String) {
+    #expect(SHA256.hex(text) == digest)
+    #expect(SHA256.hex(Data(text.utf8)) == digest)
+  }
+
+  @Test func aFileIsItsBytes() throws {
+    let path = TorchFiles.temporaryPath("digest")
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try FileSystem.write(Data("abc".utf8), to: path)
+    #expect(try SHA256.ofFile(path) == SHA256.hex("abc"))
+    try FileSystem.write(Data(), to: path)
+    #expect(try SHA256.ofFile(path) == SHA256.hex(""))
+    #expect(throws: FormatError.self) { try SHA256.ofFile(path + ".none") }
+  }
+}
