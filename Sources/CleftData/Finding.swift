@@ -23,17 +23,27 @@ public enum Finding: String, CaseIterable, Sendable, Codable {
 public enum FindingState: Sendable, Equatable {
   case positive, negative, uncertain, notMentioned
 
-  /// Reads a cell: 1, 0, -1 or empty, also as `1.0`.
+  /// Reads a cell: 1, 0, -1 or empty, also as `1.0`, and what pandas reads as empty.
   public init?(cell: String) {
-    if cell.isEmpty {
-      self = .notMentioned
-      return
+    // Nearly every cell of a table is one of these.
+    switch cell {
+    case "": self = .notMentioned
+    case "1.0", "1": self = .positive
+    case "0.0", "0": self = .negative
+    case "-1.0", "-1": self = .uncertain
+    default: self.init(unusualCell: cell)
     }
-    switch Double(cell) {
+  }
+
+  private init?(unusualCell cell: String) {
+    let text = TableCell.trimmed(cell)
+    switch Double(text) {
     case 1: self = .positive
     case 0: self = .negative
     case -1: self = .uncertain
-    default: return nil
+    default:
+      guard TableCell.isMissing(text) else { return nil }
+      self = .notMentioned
     }
   }
 }

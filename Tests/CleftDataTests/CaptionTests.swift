@@ -5,44 +5,144 @@ import Foundation
 import Testing
 
 @Suite struct CaptionTests {
-  /// The worked examples of the published program.
-  @Test func workedExamples() {
-    let first: [Finding] = [.cardiomegaly, .edema]
-    #expect(
-      Captions.chexpert(positives: first, hasPrefix: true) == [
-        "this is a chest x ray of a patient with cardiomegaly edema"
-      ])
-    #expect(Captions.chexpert(positives: [], hasPrefix: true) == ["this is a chest x ray of a patient with"])
-    #expect(
-      Captions.chexpert(positives: [.supportDevices, .noFinding], hasPrefix: true)
-        == ["this is a chest x ray of a patient with support devices no finding"])
-    #expect(
-      Captions.chexpert(positives: first, negatives: [.fracture], hasPrefix: true)
-        == ["this is a chest x ray of a patient with cardiomegaly edema but this image has no fracture"])
-    #expect(
-      Captions.chexpert(positives: [], negatives: [], hasPrefix: true)
-        == ["this is a chest x ray of a patient with but this image has no"])
-    #expect(Captions.chexpert(positives: first, hasPrefix: false) == ["cardiomegaly edema"])
-    #expect(Captions.chexpert(positives: [], hasPrefix: false).isEmpty)
-  }
-
-  @Test func reportsAreSplitAndCleaned() {
-    #expect(
-      Captions.sentences("With BIRADS score 4:suspicious abnormality. 1. w/CAD\nnaïve ")
-        == ["with birads score 4 suspicious abnormality", "w cad nave"])
-    #expect(Captions.sentences("  . 3. ").isEmpty)
-  }
-
-  @Test func promptsKeepTheirWords() {
-    #expect(Captions.prompt("Pleural Effusion") == "this is a chest x ray of a patient with pleural effusion")
+  /// Pieces that Python's `re`, `lower` and `encode("ascii", "ignore")` were asked about.
+  @Test(arguments: [
+    (
+      "With BIRADS score 4:suspicious abnormality. 1. w/CAD\nnaïve ",
+      ["with birads score 4 suspicious abnormality", "w cad nave"]
+    ),
+    ("  . 3. ", []),
+    ("a12.5b. 6", ["a", "5b", "6"]),
+    ("1.2.3", ["3"]),
+    ("4é. x", ["4", "x"]),
+    ("\u{212A}elvin \u{0130}X \u{00B2}y", ["kelvin i x y"]),
+    ("heart\u{FFFD}\u{FFFD}size\u{FFFD}d", ["heart size d"]),
+    ("e\u{0301}a snake_case a\u{200D}b", ["e a snake_case a b"]),
+    ("Γ Δ. Ж", []),
+    // Letters that Python 3.11 does not know yet end a word.
+    ("a\u{A7CB}b", ["a b"]),
+  ])
+  func reportsAreSplitAndCleaned(_ text: String, _ expected: [String]) {
+    #expect(Captions.sentences(text) == expected)
   }
 
   @Test func cellsOfALabelTable() {
     #expect(FindingState(cell: "1.0") == .positive)
+    #expect(FindingState(cell: " 1.00") == .positive)
     #expect(FindingState(cell: "0") == .negative)
     #expect(FindingState(cell: "-1.0") == .uncertain)
-    #expect(FindingState(cell: "") == .notMentioned)
-    #expect(FindingState(cell: "x") == nil)
+    for empty in ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "#N/A", "<NA>", " "] {
+      #expect(FindingState(cell: empty) == .notMentioned, "\(empty)")
+    }
+    for bad in ["x", "2", "0.5", "none", "yes"] { #expect(FindingState(cell: bad) == nil, "\(bad)") }
+  }
+}
+
+@Suite struct CaptionTemplateTests {
+  private func read(_ yaml: String) throws -> CaptionTemplates {
+    let scratch = try TableScratch()
+    return try CaptionTemplates(file: try scratch.write("own.yaml", yaml))
+  }
+
+  private func message(_ yaml: String) throws -> String {
+    try #require(#expect(throws: DataError.self) { try read(yaml) }).description
+  }
+
+  /// Prompt vectors start from the prefix that the shipped captions have.
+  @Test func theChestPrefixIsTheShippedOne() throws {
+    let shipped = try CaptionTemplates.shipped("chexpert")
+    #expect(try shipped.caption("published", ["POSITIVES": "", "NEGATIVES": ""]) == Captions.chestPrefix)
+    #expect(
+      try shipped.prompt("published", ["CLASS": "Pleural Effusion"])
+        == (Captions.chestPrefix + "Pleural Effusion").lowercased())
+  }
+
+  @Test(arguments: ["chexpert", "rsna", "embed", "manifest"])
+  func shippedTextsAreRead(_ dataset: String) throws {
+    let shipped = try CaptionTemplates.shipped(dataset)
+    #expect(
+      shipped == (try CaptionTemplates.forRequest(.init(dataFolder: "", split: .test), dataset: dataset)))
+    let error = #expect(throws: DataError.self) { try CaptionTemplates.shipped("chexprt") }
+    #expect(error?.description.contains("no texts for 'chexprt'; expected chexpert") == true)
+  }
+
+  @Test func partsAreLeftOutAndValuesReplaced() throws {
+    let own = try read(
+      """
+      parts:
+        base: "A {{film}} of {WHO|a patient}, "
+        view: "view {VIEW}, "
+        age: "{AGE} years, {SEX}"
+      captions:
+        all: {parts: [base, view, age], requires: [AGE]}
+        plain: [base, view]
+      prompts:
+        one: "Film WITH {CLASS}: {GRADE|any} grade"
+      words:
+        grade: {1: "low", N: none}
+      clean: none
+      """)
+    #expect(try own.caption("all", ["AGE": "5", "SEX": "F"]) == "A {film}} of a patient, 5 years, F")
+    #expect(try own.caption("all", ["AGE": "5", "VIEW": "AP"]) == "A {film}} of a patient, view AP, ")
+    #expect(try own.caption("all", ["SEX": "F"]) == nil)
+    #expect(try own.caption("plain", ["WHO": "", "VIEW": ""]) == "A {film}} of , view , ")
+    #expect(try own.prompt("one", ["CLASS": "Edema"]) == "film with edema: any grade")
+    #expect(own.word("grade", "1") == "low" && own.word("grade", "N") == "none")
+    #expect(own.word("grade", "2") == nil && own.word("grad", "1") == nil)
+    #expect(own.families == ["all", "plain"] && own.promptNames == ["one"])
+    #expect(!own.cleansWords && own.cleaned(" A. b\n") == "A. b" && own.cleaned(" \n") == nil)
+    #expect(try CaptionTemplates.shipped("chexpert").cleaned(" A. B\n") == "a b")
+  }
+
+  @Test func emptySectionsAreNoneAtAll() throws {
+    let own = try read("parts:\ncaptions: {}\nprompts: ~\n")
+    #expect(own.families.isEmpty && own.promptNames.isEmpty && own.cleansWords)
+    #expect(try read("").families.isEmpty)
+  }
+
+  @Test func askingForWhatIsNotThereNamesTheNearest() throws {
+    let own = try read(
+      "parts: {a: \"{VIEW}\"}\ncaptions: {report: [a]}\nprompts: {zero: \"{CLASS} {GRADE}\"}")
+    let family = #expect(throws: DataError.self) { try own.caption("raport", [:]) }
+    #expect(family?.description.hasSuffix("own.yaml: captions: no 'raport'. Nearest: report.") == true)
+    let prompt = #expect(throws: DataError.self) { try own.prompt("zer", [:]) }
+    #expect(prompt?.description.hasSuffix("own.yaml: prompts: no 'zer'. Nearest: zero.") == true)
+    let value = #expect(throws: DataError.self) { try own.prompt("zero", ["CLASS": "x"]) }
+    #expect(value?.description.contains("own.yaml:3: prompts: zero: no value {GRADE}") == true)
+    let known = #expect(throws: DataError.self) {
+      try own.requireValues(among: ["VIEWS", "SIDE"], ofFamilies: ["report"])
+    }
+    #expect(known?.description.contains("own.yaml:1: parts: a: no value {VIEW}. Nearest: VIEWS") == true)
+  }
+
+  @Test(arguments: [
+    ("part:\n  a: x", "own.yaml:2: unknown key 'part'. Nearest: parts"),
+    ("parts: {a: x}\ncaptions: {c: [a, bb]}", "own.yaml:2: captions: c: no part 'bb'. Nearest: a."),
+    ("parts:\n  a: \"x {VIEW\"", "own.yaml:2: parts: a: an open brace"),
+    ("parts:\n  a: \"x {VIEW {B}\"", "own.yaml:2: parts: a: an open brace"),
+    ("parts:\n  a: \"x {}\"", "own.yaml:2: parts: a: braces without a name"),
+    ("parts:\n  a: {VIEW}", "own.yaml:2: parts: a: a map; expected a text. Quote texts"),
+    ("parts: [a]", "own.yaml:1: parts: a list; expected a map"),
+    ("captions:\n  c: x", "own.yaml:2: captions: c: the text 'x'; expected a map"),
+    ("captions:\n  c: {part: []}", "captions: c: unknown key 'part'. Nearest: parts"),
+    ("captions:\n  c: {parts: a}", "captions: c: parts: the text 'a'; expected a list"),
+    ("clean: word", "own.yaml:1: clean: 'word'; expected words or none"),
+    ("words: {t: {1: [x]}}", "words: t: 1: a list; expected a text"),
+    ("just words", "own.yaml:1: the text 'just words'; expected a map"),
+    ("parts:\n  a: x: y", "own.yaml:2: not YAML (mapping values are not allowed in this context)"),
+    ("\"pa\\nrt\": {a: x}", "own.yaml:1: unknown key 'pa rt'. Nearest: parts"),
+    ("parts: {a: x, a: y}", "own.yaml:1: a name given twice: a"),
+  ])
+  func mistakesNameTheirLineAndKey(_ yaml: String, _ expected: String) throws {
+    let text = try message(yaml)
+    #expect(text.contains(expected), "\(text)")
+    #expect(!text.contains("\n"))
+  }
+
+  @Test func aMissingFileIsMissing() throws {
+    let error = try #require(
+      #expect(throws: DataError.self) { try CaptionTemplates(file: "/nowhere/own.yaml") })
+    #expect(error.exitStatus == .missingInput && error.description.contains("/nowhere/own.yaml"))
   }
 }
 

@@ -1,79 +1,94 @@
-import Foundation
-
-/// Captions and prompts, word for word as the published program builds them.
+/// Cleaning of captions, character by character as the published program does it.
+///
+/// The texts themselves are in `CaptionTemplates`.
 public enum Captions {
-  /// What every chest caption starts with; also what prompt vectors start from.
+  /// What every published chest caption starts with; also what prompt vectors start from.
   public static let chestPrefix = "This is a chest X ray of a patient with "
 
-  /// The sentences of a CheXpert row: its positive findings behind the prefix.
+  /// Cleans a report: split at numbered points and full stops, lowercase, words only, ASCII letters only.
   ///
-  /// - Parameters:
-  ///   - positives: in class order.
-  ///   - negatives: listed behind `but this image has no`; nil leaves that part out.
-  ///   - hasPrefix: off in prompt tuning, where vectors take the prefix's place.
-  /// - Returns: cleaned sentences; empty when there are no words.
-  public static func chexpert(positives: [Finding], negatives: [Finding]? = nil, hasPrefix: Bool) -> [String]
-  {
-    var text = hasPrefix ? chestPrefix : ""
-    for finding in positives { text += finding.rawValue + " " }
-    if let negatives {
-      text += "but this image has no "
-      for finding in negatives where finding != .noFinding { text += finding.rawValue + " " }
-    }
-    return sentences(text)
-  }
-
-  /// Cleans a report: split at numbered points and full stops, lowercase, words only.
+  /// Words are Python's `\w+`. The published program also turns line ends and pairs of U+FFFD into spaces; neither is
+  /// part of a word, so that changes nothing and is left out here.
+  /// - Returns: sentences with at least one word each, words joined by single spaces.
+  /// - Source: `cleft.md` §2.2.3, steps 4 to 8.
   public static func sentences(_ text: String) -> [String] {
-    var fragments: [[Unicode.Scalar]] = [[]]
-    let scalars = Array(text.unicodeScalars.map { $0 == "\n" ? " " : $0 })
-    var i = 0
-    while i < scalars.count {
-      var digits = i
-      while digits < scalars.count, scalars[digits].properties.generalCategory == .decimalNumber,
-        scalars[digits].isASCII
-      {
-        digits += 1
-      }
-      if digits > i, digits < scalars.count, scalars[digits] == "." {
-        fragments.append([])
-        i = digits + 1
-      } else if scalars[i] == "." {
-        fragments.append([])
-        i += 1
-      } else if digits > i {
-        fragments[fragments.count - 1] += scalars[i..<digits]
-        i = digits
+    var sentences: [String] = []
+    var sentence = SentenceWords()
+    for scalar in text.unicodeScalars {
+      if scalar == "." {
+        if let done = sentence.finish() { sentences.append(done) }
+      } else if scalar.isASCII {
+        sentence.append(ascii: UInt8(truncatingIfNeeded: scalar.value))
       } else {
-        fragments[fragments.count - 1].append(scalars[i])
-        i += 1
+        sentence.append(other: scalar)
       }
     }
-    return fragments.map(words).filter { !$0.isEmpty }
+    // A point without its full stop is not a numbered one: its digits stay.
+    if let last = sentence.finish(dropsNumber: false) { sentences.append(last) }
+    return sentences
+  }
+}
+
+/// The words of the sentence that is being read.
+private struct SentenceWords {
+  /// ASCII characters of the words so far, single spaces between them.
+  private var bytes: [UInt8] = []
+  /// Whether something other than a word stands between the last byte and what comes.
+  private var isBetweenWords = false
+  /// Digits directly before the place of reading.
+  private var digitCount = 0
+
+  /// The character table of Python 3.11, to which younger characters are unassigned.
+  private static let unicodeVersion = 14
+
+  mutating func append(ascii byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"):
+      digitCount += 1
+      append(word: byte)
+      return
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): append(word: byte | 0x20)
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"): append(word: byte)
+    default: isBetweenWords = true
+    }
+    digitCount = 0
   }
 
-  /// A zero-shot prompt: prefix and class name, lowercased, otherwise as written.
-  public static func prompt(_ className: String, hasPrefix: Bool = true) -> String {
-    ((hasPrefix ? chestPrefix : "") + className).lowercased()
-  }
-
-  /// Runs of word characters, ASCII ones kept, joined by single spaces.
-  private static func words(_ fragment: [Unicode.Scalar]) -> String {
-    var words: [String] = []
-    var word = ""
-    var text = ""
-    text.unicodeScalars.append(contentsOf: fragment)
-    let pair = "\u{FFFD}\u{FFFD}"
-    for scalar in text.replacingOccurrences(of: pair, with: " ").lowercased().unicodeScalars {
-      let isWord = scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_"
-      if isWord {
-        if scalar.isASCII { word.unicodeScalars.append(scalar) }
-      } else if !word.isEmpty {
-        words.append(word)
-        word = ""
+  /// A character beyond ASCII: dropped, but some lowercase to an ASCII letter (the Kelvin sign), and some end a word.
+  mutating func append(other scalar: Unicode.Scalar) {
+    digitCount = 0
+    guard let age = scalar.properties.age, age.major <= Self.unicodeVersion else {
+      isBetweenWords = true
+      return
+    }
+    for lower in scalar.properties.lowercaseMapping.unicodeScalars {
+      if lower.isASCII {
+        append(word: UInt8(truncatingIfNeeded: lower.value))
+      } else if !Self.isWord(lower) {
+        isBetweenWords = true
       }
     }
-    if !word.isEmpty { words.append(word) }
-    return words.joined(separator: " ")
+  }
+
+  private mutating func append(word byte: UInt8) {
+    if isBetweenWords, !bytes.isEmpty { bytes.append(UInt8(ascii: " ")) }
+    isBetweenWords = false
+    bytes.append(byte)
+  }
+
+  /// Ends the sentence and starts the next; nil without words.
+  mutating func finish(dropsNumber: Bool = true) -> String? {
+    if dropsNumber { bytes.removeLast(digitCount) }
+    if bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
+    defer { self = SentenceWords() }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Whether Python counts a scalar as `\w`: letters and whatever has a numeric value.
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: true
+    default: scalar.properties.numericType != nil
+    }
   }
 }

@@ -19,77 +19,161 @@ public enum CheXpert {
     }
   }
 
-  /// Reads a split.
-  @Sendable
-  public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
-    let root = "\(request.dataFolder)/\(folder)"
-    let images = "\(root)/\(imageFolder)"
-    try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
-    let table = try CSVTable("\(root)/\(Self.table(request.split, usesFiveClasses: request.usesFiveClasses))")
-    let view = try table.column("AP/PA")
-    var rows = zip(table.rows, table.lines).filter { $0.0[view] == "AP" || $0.0[view] == "PA" }
-    var leftOut = ["not frontal": table.rows.count - rows.count]
-    if request.fraction < 1 { rows = Subsampling.pandas(rows, fraction: request.fraction) }
-    let reader = try RowReader(table: table, images: images, request: request)
-    let samples = try rows.compactMap { try reader.sample($0.0, line: $0.1) }
-    leftOut["no caption"] = rows.count - samples.count
-    let names = reader.classes.map(\.rawValue)
-    return ImageTextDataset(
-      name: request.split == .test ? "CheXpert-5x200" : "CheXpert \(request.split.rawValue)",
-      table: table.path,
-      samples: samples, classNames: names,
-      promptSets: [
-        PromptSet(
-          name: "published", prompts: names.map { Captions.prompt($0, hasPrefix: !request.isPromptTuning) })
-      ], leftOut: leftOut.filter { $0.value > 0 })
+  /// The published table of a request.
+  public static func tablePath(_ request: DatasetRequest) -> String {
+    "\(request.dataFolder)/\(folder)/\(table(request.split, usesFiveClasses: request.usesFiveClasses))"
   }
 
-  /// Turns rows of one table into samples.
-  private struct RowReader {
-    let table: CSVTable
-    let images: String
-    let request: DatasetRequest
-    let classes: [Finding]
-    private let path: Int
-    private let columns: [Finding: Int]
-
-    init(table: CSVTable, images: String, request: DatasetRequest) throws(FormatError) {
-      self.table = table
-      self.images = images
-      self.request = request
-      classes = request.usesFiveClasses ? Finding.five : Finding.allCases
-      path = try table.column("Path")
-      var columns: [Finding: Int] = [:]
-      for finding in Finding.allCases {
-        // A five-class training table may carry all fourteen columns; captions then name them all.
-        let isOptional = request.usesFiveClasses && request.split != .test && !classes.contains(finding)
-        columns[finding] =
-          isOptional ? table.columns.firstIndex(of: finding.rawValue) : try table.column(finding.rawValue)
-      }
-      self.columns = columns
+  /// Reads a split.
+  ///
+  /// - Throws: `DataError` and `FormatError` with file, line and column.
+  @Sendable
+  public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
+    let images = "\(request.dataFolder)/\(folder)/\(imageFolder)"
+    if request.table == nil {
+      try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
     }
-
-    /// The sample of a row; nil without a caption to train with.
-    func sample(_ row: [String], line: Int) throws(DataError) -> Sample? {
-      let origin = "\(table.path):\(line)"
-      var positives: [Finding] = []
-      for finding in Finding.allCases {
-        guard let column = columns[finding] else { continue }
-        guard let state = FindingState(cell: row[column]) else {
-          throw .badData(
-            Problem(
-              origin, found: "column '\(finding.rawValue)' is '\(row[column])'",
-              expected: "1, 0, -1 or empty",
-              hint: "Fix the row."))
-        }
-        if state == .positive { positives.append(finding) }
-      }
-      let sentences = Captions.chexpert(positives: positives, hasPrefix: !request.isPromptTuning)
-      if sentences.isEmpty && request.split != .test { return nil }
-      return Sample(
-        imagePath: images + "/" + row[path].split(separator: "/").dropFirst().joined(separator: "/"),
-        caption: sentences.joined(separator: " "), labels: positives.compactMap(classes.firstIndex).sorted(),
-        origin: origin)
+    let templates = try CaptionTemplates.forRequest(request, dataset: "chexpert")
+    let table = try CSVTable(request.table ?? tablePath(request))
+    var reader = try CheXpertRows(table: table, images: images, request: request, templates: templates)
+    let view = try table.column("AP/PA")
+    let frontal = table.rows.indices.filter { table.rows[$0][view] == "PA" || table.rows[$0][view] == "AP" }
+    // As published, prompt tuning takes its share of every split.
+    let takesShare =
+      request.takesShare || (request.fraction < 1 && request.isReference && request.isPromptTuning)
+    let rows = takesShare ? Subsampling.pandas(frontal, fraction: request.fraction) : frontal
+    var samples: [Sample] = []
+    samples.reserveCapacity(rows.count)
+    for row in rows {
+      if let sample = try reader.sample(table.rows[row], line: table.lines[row]) { samples.append(sample) }
     }
+    let leftOut = ["not frontal": table.rows.count - frontal.count, "no caption": reader.withoutCaption]
+    let names = reader.classes.map(\.rawValue)
+    return ImageTextDataset(
+      name: request.split == .test && request.table == nil
+        ? "CheXpert-5x200" : "CheXpert \(request.split.rawValue)",
+      table: table.path, samples: samples, classNames: names,
+      promptSets: try templates.promptSets(
+        first: "published", isPromptTuning: request.isPromptTuning, classNames: names),
+      leftOut: leftOut.filter { $0.value > 0 }, badRows: reader.faults.rows,
+      notes: notes(samples, split: request.split), captionLength: request.hasNegatives ? 96 : 64)
+  }
+
+  /// Test pictures without any of the classes count as the first class, as published: a run says how many.
+  private static func notes(_ samples: [Sample], split: Split) -> [String] {
+    let count = split == .test ? samples.count { $0.labels.isEmpty } : 0
+    return count == 0 ? [] : ["\(count) test pictures have none of the classes and count as the first class"]
+  }
+}
+
+/// Turns rows of one CheXpert table into samples.
+private struct CheXpertRows {
+  /// What rows with the same findings share.
+  private struct Texts {
+    var caption: String?
+    var labels: [Int]
+  }
+
+  let classes: [Finding]
+  var faults: RowFaults
+  /// Rows left out because nothing in them makes a caption.
+  private(set) var withoutCaption = 0
+  private let tablePath: String
+  private let images: String
+  private let request: DatasetRequest
+  private let templates: CaptionTemplates
+  private let family: String
+  private let path: Int
+  /// Column of each finding, in the order of the 14; nil where the table has none and needs none.
+  private let columns: [Int?]
+  /// Texts by the bits of positive and, above them, negative findings: a table has few different ones.
+  private var known: [UInt32: Texts] = [:]
+
+  init(table: CSVTable, images: String, request: DatasetRequest, templates: CaptionTemplates) throws {
+    tablePath = table.path
+    self.images = images
+    self.request = request
+    self.templates = templates
+    faults = RowFaults(request)
+    classes = request.usesFiveClasses ? Finding.five : Finding.allCases
+    let base = request.isPromptTuning ? "prompt_ft" : "published"
+    family = !request.hasNegatives ? base : request.isPromptTuning ? "negative_prompt_ft" : "negative"
+    try templates.requireValues(among: ["POSITIVES", "NEGATIVES"], ofFamilies: [family])
+    path = try table.column("Path")
+    var columns: [Int?] = []
+    for finding in Finding.allCases {
+      // A five-class training table may carry all fourteen columns; captions then name them all.
+      let isOptional = request.usesFiveClasses && request.split != .test && !classes.contains(finding)
+      columns.append(
+        isOptional ? table.columns.firstIndex(of: finding.rawValue) : try table.column(finding.rawValue))
+    }
+    self.columns = columns
+  }
+
+  /// The sample of a row; nil if it cannot be used or has no caption to train with.
+  mutating func sample(_ row: [String], line: Int) throws(DataError) -> Sample? {
+    let origin = "\(tablePath):\(line)"
+    let written = row[path]
+    if TableCell.isMissing(written) {
+      try faults.add(.empty("Path"), origin: origin, imagePath: "")
+      return nil
+    }
+    let imagePath = request.picturePath(location(written))
+    var states: UInt32 = 0
+    for (bit, column) in columns.enumerated() {
+      guard let column else { continue }
+      switch FindingState(cell: row[column]) {
+      case .positive: states |= 1 << bit
+      case .negative: states |= 1 << (bit + 16)
+      case .uncertain, .notMentioned: break
+      case nil:
+        try faults.add(
+          .label(Finding.allCases[bit].rawValue, row[column]), origin: origin, imagePath: imagePath)
+        return nil
+      }
+    }
+    let texts = try texts(of: states)
+    if texts.caption == nil && request.split != .test {
+      withoutCaption += 1
+      return nil
+    }
+    return Sample(
+      imagePath: imagePath, caption: texts.caption, labels: texts.labels, origin: origin,
+      patient: Self.patient(written))
+  }
+
+  private mutating func texts(of states: UInt32) throws(DataError) -> Texts {
+    if let texts = known[states] { return texts }
+    func findings(shift: Int) -> [Finding] {
+      Finding.allCases.enumerated().filter { states >> ($0.offset + shift) & 1 == 1 }.map(\.element)
+    }
+    let positives = findings(shift: 0)
+    let negatives = findings(shift: 16).filter { $0 != .noFinding }
+    let raw = try templates.caption(
+      family,
+      [
+        "POSITIVES": templates.list(positives.map(\.rawValue)),
+        "NEGATIVES": templates.list(negatives.map(\.rawValue)),
+      ])
+    let texts = Texts(
+      caption: raw.flatMap(templates.cleaned), labels: positives.compactMap(classes.firstIndex).sorted())
+    known[states] = texts
+    return texts
+  }
+
+  /// The picture of a path in the table, whose first folder stands for the image folder; absolute ones stay.
+  private func location(_ written: String) -> String {
+    if written.hasPrefix("/") { return written }
+    guard let slash = written.utf8.firstIndex(of: UInt8(ascii: "/")) else { return images + "/" + written }
+    return images + written[slash...]
+  }
+
+  /// The folder `patientNNNNN` of a path.
+  private static func patient(_ written: String) -> String? {
+    let name = "patient".utf8
+    for folder in written.utf8.split(separator: UInt8(ascii: "/")) where folder.starts(with: name) {
+      return String(folder)
+    }
+    return nil
   }
 }

@@ -116,17 +116,23 @@ public struct ImageTextDataset: Sendable {
 }
 
 extension ImageTextDataset {
+  /// Fails without any samples.
+  ///
+  /// - Throws: `DataError.badData` with the reasons for which rows were left out.
+  public func requireRows() throws(DataError) {
+    guard samples.isEmpty else { return }
+    let reasons = leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+    throw .badData(
+      Problem(
+        table, found: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")",
+        expected: "at least one"))
+  }
+
   /// Fails if a picture is not there, before any work is done.
   ///
   /// - Throws: `DataError.missing` with the first row and the number of such rows; `.badData` without any samples.
   public func requirePictures() throws(DataError) {
-    guard !samples.isEmpty else {
-      let reasons = leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
-      throw .badData(
-        Problem(
-          table, found: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")",
-          expected: "at least one"))
-    }
+    try requireRows()
     let missing = samples.filter { !FileSystem.exists($0.imagePath) }
     guard let first = missing.first else { return }
     throw .missing(
@@ -147,6 +153,10 @@ public enum DatasetCatalog {
     public let name: String
     /// One line for help.
     public let summary: String
+    /// Files that a split is read from; empty if the request names none.
+    public let tables: @Sendable (DatasetRequest) -> [String]
+    /// Columns of a tokenized caption, as published.
+    public let captionLength: @Sendable (DatasetRequest) -> Int
     /// Reads it.
     public let open: @Sendable (DatasetRequest) throws -> ImageTextDataset
   }
@@ -154,8 +164,18 @@ public enum DatasetCatalog {
   /// All datasets.
   public static let all: [Entry] = [
     Entry(
-      name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200", open: CheXpert.open),
-    Entry(name: "rsna", summary: "RSNA pneumonia, balanced", open: RSNA.open),
+      name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200",
+      tables: { [$0.table ?? CheXpert.tablePath($0)] }, captionLength: { $0.hasNegatives ? 96 : 64 },
+      open: CheXpert.open),
+    Entry(
+      name: "rsna", summary: "RSNA pneumonia, balanced", tables: { [$0.table ?? RSNA.tablePath($0)] },
+      captionLength: { _ in 64 }, open: RSNA.open),
+    Entry(
+      name: "embed", summary: "EMBED mammograms: BI-RADS, or density", tables: EMBED.tables,
+      captionLength: EMBED.captionLength, open: EMBED.open),
+    Entry(
+      name: "manifest", summary: "a table of your own", tables: { $0.table.map { [$0] } ?? [] },
+      captionLength: { $0.hasNegatives ? 96 : 64 }, open: Manifest.open),
   ]
 
   /// The dataset of a name.

@@ -14,45 +14,94 @@ public enum RSNA {
   /// Folder of the images of all splits below that.
   public static let imageFolder = "stage_2_train_images"
 
+  /// Word tables of the texts: the one scored, and the published one.
+  private static let (scored, published) = ("pneumonia", "published")
+
   /// Name of the table of a split; the published program validates on its training table.
   public static func table(_ split: Split) -> String {
     split == .test ? "stage_2_test_balance.csv" : "stage_2_train_balance.csv"
   }
 
+  /// The published table of a request.
+  public static func tablePath(_ request: DatasetRequest) -> String {
+    "\(request.dataFolder)/\(folder)/\(table(request.split))"
+  }
+
   /// Reads a split.
+  ///
+  /// - Throws: `DataError` and `FormatError` with file, line and column.
   @Sendable
   public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
-    let root = "\(request.dataFolder)/\(folder)"
-    try requireFolder(
-      "\(root)/\(imageFolder)", hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
-    let table = try CSVTable("\(root)/\(Self.table(request.split))")
+    let images = "\(request.dataFolder)/\(folder)/\(imageFolder)"
+    try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
+    let templates = try CaptionTemplates.forRequest(request, dataset: "rsna")
+    let table = try CSVTable(request.table ?? tablePath(request))
+    var faults = RowFaults(request)
+    var samples = try samples(table, images: images, request: request, faults: &faults)
+    if request.fraction < 1, request.split == .train {
+      samples = Subsampling.python(samples, fraction: request.fraction)
+      if request.keepsSize {
+        samples = Array(repeating: samples, count: Int(1 / request.fraction)).flatMap { $0 }
+      }
+    }
+    let validatesOnTraining = request.split == .valid && request.table == nil
+    return ImageTextDataset(
+      name: "RSNA", table: table.path, samples: samples, classNames: ["no finding", "pneumonia"],
+      promptSets: try promptSets(templates, request), badRows: faults.rows,
+      notes: validatesOnTraining
+        ? ["RSNA's published validation table is the training table; pass --valid_csv for another"] : [])
+  }
+
+  private static func samples(
+    _ table: CSVTable, images: String, request: DatasetRequest, faults: inout RowFaults
+  ) throws -> [Sample] {
     let patient = try table.column("patientId")
     let target = try table.column("Target")
     var samples: [Sample] = []
+    samples.reserveCapacity(table.rows.count)
     for (row, line) in zip(table.rows, table.lines) {
       let origin = "\(table.path):\(line)"
-      guard let label = Int(row[target]), label == 0 || label == 1 else {
-        throw DataError.badData(
-          Problem(
-            origin, found: "column 'Target' is '\(row[target])'", expected: "0 or 1", hint: "Fix the row."))
+      if TableCell.isMissing(row[patient]) {
+        try faults.add(.empty("patientId"), origin: origin, imagePath: "")
+        continue
+      }
+      let path = request.picturePath("\(images)/\(row[patient]).dcm")
+      let state = FindingState(cell: row[target])
+      guard state == .positive || state == .negative else {
+        try faults.add(
+          .init(found: "column 'Target' is '\(oneLine(row[target]))'", expected: "0 or 1"), origin: origin,
+          imagePath: path)
+        continue
       }
       samples.append(
         Sample(
-          imagePath: "\(root)/\(imageFolder)/\(row[patient]).dcm", caption: nil, labels: [label],
-          origin: origin))
+          imagePath: path, caption: nil, labels: [state == .positive ? 1 : 0], origin: origin,
+          patient: row[patient]))
     }
-    if request.fraction < 1, request.split == .train {
-      samples = Subsampling.python(samples, fraction: request.fraction)
+    return samples
+  }
+
+  /// One set for each word table: the right question first, or the published one where that is asked for.
+  private static func promptSets(
+    _ templates: CaptionTemplates, _ request: DatasetRequest
+  ) throws(DataError) -> [PromptSet] {
+    let first = request.isReference ? published : scored
+    let template = request.isPromptTuning ? "prompt_ft" : "published"
+    var sets: [PromptSet] = []
+    for name in [first] + templates.words.keys.sorted().filter({ $0 != first }) {
+      var prompts: [String] = []
+      for code in ["0", "1"] {
+        guard let words = templates.word(name, code) else {
+          throw .badData(
+            Problem(
+              "\(templates.source): words: \(name)", found: "no words for class \(code)",
+              expected: "0 (no finding) and 1 (pneumonia)"))
+        }
+        prompts.append(try templates.prompt(template, ["CLASS": words]))
+      }
+      let positive = templates.word(name, "1") ?? name
+      sets.append(PromptSet(name: name == positive ? name : "\(name) (\(positive))", prompts: prompts))
     }
-    func prompts(_ positive: String) -> [String] {
-      ["no findings", positive].map { Captions.prompt($0, hasPrefix: !request.isPromptTuning) }
-    }
-    let sets = [
-      PromptSet(name: "pneumonia", prompts: prompts("pneumonia")),
-      PromptSet(name: "published (pneumothorax)", prompts: prompts("pneumothorax")),
-    ]
-    return ImageTextDataset(
-      name: "RSNA", table: table.path, samples: samples, classNames: ["no finding", "pneumonia"],
-      promptSets: request.isReference ? sets.reversed() : sets)
+    return sets
   }
 }

@@ -1,25 +1,38 @@
-/// Subsets as the published program draws them, number for number (seed 42).
+/// Subsets and orders as pandas, Python and PyTorch draw them, number for number.
 ///
 /// - Source: `cleft.md` appendix A; Matsumoto and Nishimura 1998 (MT19937).
 public enum Subsampling {
-  /// pandas' `sample(frac:, random_state: 42)`: a permutation's first entries, in its order.
-  public static func pandas<Element>(_ elements: [Element], fraction: Double) -> [Element] {
+  /// pandas' `sample(frac:, random_state: seed)`: a permutation's first entries, in its order.
+  public static func pandas<Element>(_ elements: [Element], fraction: Double, seed: UInt32 = 42) -> [Element]
+  {
     let count = Int((fraction * Double(elements.count)).rounded(.toNearestOrEven))
-    var generator = MersenneTwister(seed: 42)
-    var order = Array(elements.indices)
-    for i in stride(from: elements.count - 1, to: 0, by: -1) {
+    return pandasPermutation(count: elements.count, seed: seed).prefix(count).map { elements[$0] }
+  }
+
+  /// NumPy's `RandomState(seed).permutation(count)`, whose first k entries are pandas' `sample(n: k)`.
+  public static func pandasPermutation(count: Int, seed: UInt32 = 42) -> [Int] {
+    var generator = MersenneTwister(seed: seed)
+    var order = Array(0..<count)
+    for i in stride(from: count - 1, to: 0, by: -1) {
       let mask = UInt32.max >> UInt32(UInt32(i).leadingZeroBitCount)
       var draw = generator.next() & mask
       while draw > i { draw = generator.next() & mask }
       order.swapAt(i, Int(draw))
     }
-    return order.prefix(count).map { elements[$0] }
+    return order
   }
 
-  /// Python's `random.seed(42); random.sample(elements, int(fraction · n))`.
-  public static func python<Element>(_ elements: [Element], fraction: Double) -> [Element] {
-    let (n, k) = (elements.count, Int(fraction * Double(elements.count)))
-    var generator = MersenneTwister(key: [42])
+  /// Python's `random.seed(seed); random.sample(elements, int(fraction · n))`.
+  public static func python<Element>(_ elements: [Element], fraction: Double, seed: UInt32 = 42) -> [Element]
+  {
+    python(elements, count: Int(fraction * Double(elements.count)), seed: seed)
+  }
+
+  /// Python's `random.seed(seed); random.sample(elements, count)`.
+  public static func python<Element>(_ elements: [Element], count k: Int, seed: UInt32 = 42) -> [Element] {
+    let n = elements.count
+    precondition(k >= 0 && k <= n, "sample: \(k) of \(n)")
+    var generator = MersenneTwister(key: [seed])
     func below(_ bound: Int) -> Int {
       let bits = UInt32(Int.bitWidth - bound.leadingZeroBitCount)
       var draw = generator.next() >> (32 - bits)
@@ -45,6 +58,34 @@ public enum Subsampling {
       var j = below(n)
       while !chosen.insert(j).inserted { j = below(n) }
       return elements[j]
+    }
+  }
+
+  /// PyTorch's `randperm(count)` on the CPU under a generator with this seed.
+  ///
+  /// - Numerics: equal below 214,748,364 entries; from there PyTorch draws 64-bit numbers in another order.
+  public static func torchPermutation(count: Int, seed: UInt32) -> [Int] {
+    precondition(count >= 0 && count < Int(UInt32.max) / 20, "randperm: \(count)")
+    var generator = MersenneTwister(seed: seed)
+    var order = Array(0..<count)
+    for i in 0..<max(count - 1, 0) { order.swapAt(i, i + Int(generator.next()) % (count - i)) }
+    return order
+  }
+
+  /// The indices of each rank under PyTorch's `DistributedSampler`, which Lightning puts in place of a run's own.
+  ///
+  /// The list is padded by repeating its head, so that all ranks have the same number.
+  public static func distributedOrder(
+    count: Int, rankCount: Int, seed: UInt32, epoch: Int, shuffles: Bool
+  ) -> [[Int]] {
+    precondition(rankCount > 0 && epoch >= 0, "ranks: \(rankCount), epoch \(epoch)")
+    let order =
+      shuffles
+      ? torchPermutation(count: count, seed: seed &+ UInt32(truncatingIfNeeded: epoch)) : Array(0..<count)
+    guard count > 0 else { return Array(repeating: [], count: rankCount) }
+    let length = (count + rankCount - 1) / rankCount
+    return (0..<rankCount).map { rank in
+      (0..<length).map { order[($0 * rankCount + rank) % count] }
     }
   }
 }

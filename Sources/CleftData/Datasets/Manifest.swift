@@ -1,0 +1,151 @@
+import CleftFormats
+import Foundation
+
+/// A table of a user's own: a picture a row, with a caption, labels or both.
+///
+/// `ManifestColumns` says which column holds what. With label columns a class is a column; with a class column it is a
+/// name that occurs in the table, in any split, sorted by name. Without either there are only picture–caption pairs,
+/// and nothing to score.
+public enum Manifest {
+  /// Reads a split.
+  ///
+  /// - Throws: `DataError` and `FormatError` with file, line and column.
+  @Sendable
+  public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
+    guard let given = request.table else {
+      throw DataError.badRequest(
+        Problem(
+          "--dataset manifest", found: "no table for the \(request.split.rawValue) split",
+          hint: "Pass --\(request.split.rawValue)_csv (tables are --train_csv, --valid_csv and --test_csv)."))
+    }
+    let path = (given as NSString).expandingTildeInPath
+    let separator: Character = (path as NSString).pathExtension.lowercased() == "tsv" ? "\t" : ","
+    let table = try CSVTable(path, separator: request.manifest.separator ?? separator)
+    let templates = try CaptionTemplates.forRequest(request, dataset: "manifest")
+    let columns = try ManifestPlaces(table, request.manifest)
+    let captions = try ManifestCaptions(table, columns, request, templates)
+    let split = ManifestSplit(table, columns.split, request)
+    var reader = ManifestRows(
+      table: table, columns: columns, captions: captions, request: request, faults: RowFaults(request))
+    let rows = request.takesShare ? Subsampling.pandas(split.rows, fraction: request.fraction) : split.rows
+    var samples: [Sample] = []
+    samples.reserveCapacity(rows.count)
+    for row in rows { if let sample = try reader.sample(row) { samples.append(sample) } }
+    let leftOut = reader.leftOut.merging(["no known split": split.strangeCount]) { $0 + $1 }
+    let names = columns.classNames
+    return ImageTextDataset(
+      name: "manifest \(request.split.rawValue)", table: path, samples: samples, classNames: names,
+      promptSets: names.isEmpty
+        ? []
+        : try templates.promptSets(
+          first: "default", isPromptTuning: request.isPromptTuning, classNames: names),
+      leftOut: leftOut.filter { $0.value > 0 }, badRows: reader.faults.rows, notes: split.notes,
+      captionLength: request.hasNegatives ? 96 : 64)
+  }
+}
+
+/// Where in a table the columns of a manifest are.
+struct ManifestPlaces {
+  let image: Int
+  let text: Int?
+  let patient: Int?
+  let split: Int?
+  /// Columns with one label each; empty for none.
+  let labels: [Int]
+  /// The column with the class's name.
+  let className: Int?
+  /// Class names, in class order.
+  let classNames: [String]
+  /// Class numbers by name, for a class column.
+  let classNumbers: [String: Int]
+
+  init(_ table: CSVTable, _ names: ManifestColumns) throws(DataError) {
+    func place(_ name: String, _ option: String) throws(DataError) -> Int {
+      if let index = table.columns.firstIndex(of: name) { return index }
+      let near = nearestNames(to: name, among: table.columns).joined(separator: ", ")
+      throw .badData(
+        Problem(
+          "\(table.path):1", found: "no column '\(name)' (\(option))",
+          hint: table.columns.count == 1
+            ? "There is only one column, '\(near)': pass --separator." : "Nearest: \(near)."))
+    }
+    func place(_ name: String?, _ option: String) throws(DataError) -> Int? {
+      guard let name else { return nil }
+      return try place(name, option) as Int
+    }
+    image = try place(names.image, "--image_column")
+    text = try place(names.text, "--text_column")
+    patient = try place(names.patient, "--patient_column")
+    split = try place(names.split, "--split_column")
+    className = try place(names.className, "--class_column")
+    var labels: [Int] = []
+    for name in names.labels { labels.append(try place(name, "--label_columns")) }
+    self.labels = labels
+    guard className == nil || labels.isEmpty else {
+      throw .badRequest(
+        Problem(
+          "--class_column, --label_columns", found: "both", expected: "one of them",
+          hint: "A picture has either one class by name or a label for each class."))
+    }
+    guard Set(labels).count == labels.count else {
+      throw .badRequest(Problem("--label_columns", found: "a column twice", expected: "each once"))
+    }
+    if let className {
+      classNames = Set(table.rows.compactMap { Self.className($0[className]) }).sorted()
+    } else {
+      classNames = names.labels
+    }
+    classNumbers = Dictionary(classNames.enumerated().map { ($1, $0) }) { first, _ in first }
+  }
+
+  /// The class a cell names; nil for none.
+  ///
+  /// `None` is a name: it often means a healthy picture.
+  static func className(_ cell: String) -> String? {
+    let name = TableCell.trimmed(cell)
+    return TableCell.isMissing(name) && name != "None" ? nil : name
+  }
+}
+
+/// The rows of the split that is asked for.
+private struct ManifestSplit {
+  let rows: [Int]
+  /// Rows whose cell names no split.
+  let strangeCount: Int
+  let notes: [String]
+
+  init(_ table: CSVTable, _ column: Int?, _ request: DatasetRequest) {
+    guard let column else {
+      (rows, strangeCount, notes) = (Array(table.rows.indices), 0, [])
+      return
+    }
+    var rows: [Int] = []
+    var strange: [String: Int] = [:]
+    for (index, row) in table.rows.enumerated() {
+      switch Self.split(row[column]) {
+      case request.split: rows.append(index)
+      case nil: strange[row[column], default: 0] += 1
+      default: break
+      }
+    }
+    self.rows = rows
+    strangeCount = strange.values.reduce(0, +)
+    let cells = strange.keys.sorted().prefix(3).map { "'\(oneLine($0))'" }.joined(separator: ", ")
+    notes =
+      strange.isEmpty
+      ? []
+      : [
+        "\(strangeCount) rows belong to no split: column '\(table.columns[column])' is \(cells); expected train, "
+          + "valid or test"
+      ]
+  }
+
+  private static func split(_ cell: String) -> Split? {
+    switch TableCell.trimmed(cell).lowercased() {
+    case "train": .train
+    case "valid", "val", "validation": .valid
+    case "test": .test
+    default: nil
+    }
+  }
+}
