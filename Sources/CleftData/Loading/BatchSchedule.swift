@@ -1,7 +1,9 @@
 import CleftTensor
 import Synchronization
 
-/// Which samples each optimizer step uses: shuffled by (seed, epoch), dealt to ranks, whole batches only.
+/// Which samples each optimizer step uses: ordered by sampler, seed and epoch, dealt to ranks, whole batches only.
+///
+/// A step's batches depend on nothing that came before it, so a resumed run uses the same ones.
 public final class BatchSchedule: Sendable {
   /// Samples in the dataset.
   public let sampleCount: Int
@@ -11,21 +13,40 @@ public final class BatchSchedule: Sendable {
   public let rankCount: Int
   /// Batches of a rank that make one step.
   public let accumulation: Int
+  /// Order and frequency of samples.
+  public let sampler: Sampler
   private let key: RandomKey
+  private let weights: WeightedDraw?
   private let newestOrder = Mutex<(epoch: Int, order: [Int])?>(nil)
 
   /// Makes a schedule; every epoch must hold at least one batch of every rank.
-  public init(sampleCount: Int, batchSize: Int, rankCount: Int, accumulation: Int, key: RandomKey) {
+  public init(
+    sampleCount: Int, batchSize: Int, rankCount: Int, accumulation: Int, key: RandomKey,
+    sampler: Sampler = .shuffled
+  ) {
     precondition(sampleCount >= batchSize * rankCount, "batch schedule: \(sampleCount) samples")
     self.sampleCount = sampleCount
     self.batchSize = batchSize
     self.rankCount = rankCount
     self.accumulation = accumulation
     self.key = key
+    self.sampler = sampler
+    if case .balanced(let classes) = sampler {
+      precondition(classes.count == sampleCount, "batch schedule: \(classes.count) classes of \(sampleCount)")
+      weights = WeightedDraw(classes: classes)
+    } else {
+      weights = nil
+    }
+  }
+
+  /// Entries of an epoch's order: the samples, and under the published sampler those repeated at its end.
+  public var drawCount: Int {
+    guard case .published = sampler else { return sampleCount }
+    return (sampleCount + rankCount - 1) / rankCount * rankCount
   }
 
   /// Batches of each rank in an epoch.
-  public var batchesPerEpoch: Int { sampleCount / rankCount / batchSize }
+  public var batchesPerEpoch: Int { drawCount / rankCount / batchSize }
 
   /// Optimizer steps in an epoch; a short last group of batches still makes a step.
   public var stepsPerEpoch: Int { (batchesPerEpoch + accumulation - 1) / accumulation }
@@ -34,6 +55,8 @@ public final class BatchSchedule: Sendable {
   public func epoch(ofStep step: Int) -> Int { step / stepsPerEpoch }
 
   /// Batches of a step: for each accumulated batch, one a rank, in order.
+  ///
+  /// Of an epoch's order rank `r` of `R` takes entries `r`, `r + R`, …
   public func batches(ofStep step: Int) -> [BatchPlan] {
     let epoch = epoch(ofStep: step)
     let order = order(ofEpoch: epoch)
@@ -46,14 +69,28 @@ public final class BatchSchedule: Sendable {
     }
   }
 
-  /// A permutation of all samples that depends on seed and epoch alone.
+  /// The samples of an epoch in their order, which depends on sampler, seed and epoch alone.
   public func order(ofEpoch epoch: Int) -> [Int] {
     newestOrder.withLock { known in
       if let known, known.epoch == epoch { return known.order }
-      var draw = key.split("shuffle", epoch).generator
-      let order = Array(0..<sampleCount).shuffled(using: &draw)
+      let order = makeOrder(epoch)
       known = (epoch, order)
       return order
+    }
+  }
+
+  private func makeOrder(_ epoch: Int) -> [Int] {
+    switch sampler {
+    case .shuffled:
+      var draw = key.split("shuffle", epoch).generator
+      return Array(0..<sampleCount).shuffled(using: &draw)
+    case .balanced:
+      let draw = key.split("balanced", epoch)
+      return (0..<sampleCount).map { weights?.sample(at: draw.uniform(at: $0)) ?? $0 }
+    case .published(let seed):
+      let sum = UInt32(truncatingIfNeeded: seed &+ UInt64(epoch))
+      let order = Subsampling.torchPermutation(count: sampleCount, seed: sum)
+      return order + order.prefix(drawCount - sampleCount)
     }
   }
 }

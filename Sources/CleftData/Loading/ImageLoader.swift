@@ -1,8 +1,6 @@
-import CleftFormats
 import CleftImaging
 import CleftTensor
 import Foundation
-import Synchronization
 
 /// One batch to load: which samples, and under which keys they are changed.
 public struct BatchPlan: Sendable, Equatable {
@@ -20,24 +18,27 @@ public struct BatchPlan: Sendable, Equatable {
 
 /// Decodes and transforms pictures on threads of its own, ahead of whoever asks for batches.
 ///
-/// The result depends on the plans alone: not on the number of threads, nor on what was loaded before. Pictures as
-/// evaluation sees them are kept in memory up to a limit, so that small sets are decoded once.
+/// The result depends on the plans alone: not on the number of threads, nor on what was loaded before. Pictures come
+/// up in order; four batches, or two pictures a thread if that is more, are ahead at most.
 public final class ImageLoader: Sendable {
-  private struct State {
-    var ready: [Int: [Int: Result<GrayImage, any Error>]] = [:]
-    var nextItem = (batch: 0, position: 0)
-    var consumed = 0
-    var isStopped = false
+  /// Makes pictures; shared by the threads, and holding nothing that holds the loader.
+  private struct Source: Sendable {
+    let samples: [Sample]
+    let pictures: PictureStore
+    let augmentation: RandomKey?
+
+    func load(_ index: Int, epoch: Int) -> Result<GrayImage, any Error> {
+      Result {
+        let base = try pictures.evaluation(samples[index])
+        guard let augmentation else { return base }
+        return pictures.pipeline.augmented(base, key: augmentation.split("sample", epoch, index))
+      }
+    }
   }
 
-  private let samples: [Sample]
-  private let pictures: PictureStore
-  private let augmentation: RandomKey?
-  private let plans: @Sendable (Int) -> BatchPlan?
-  private let depth: Int
+  private let source: Source
+  private let queue: LoaderQueue
   private let workerCount: Int
-  nonisolated(unsafe) private var state = State()
-  private let condition = NSCondition()
 
   /// Starts loading.
   ///
@@ -45,88 +46,39 @@ public final class ImageLoader: Sendable {
   ///   - augmentation: key of the training transform; nil for evaluation.
   ///   - workerCount: decoding threads; 0 decodes when asked.
   ///   - pictures: where they come from, shared between loaders of one run.
-  ///   - plans: the `n`-th batch, nil after the last.
+  ///   - plans: the `n`-th batch, nil after the last; asked for once each, in order.
   public init(
     samples: [Sample], pictures: PictureStore, augmentation: RandomKey?, workerCount: Int,
     plans: @escaping @Sendable (Int) -> BatchPlan?
   ) {
-    self.samples = samples
-    self.pictures = pictures
-    self.augmentation = augmentation
-    self.plans = plans
+    let source = Source(samples: samples, pictures: pictures, augmentation: augmentation)
+    let queue = LoaderQueue(batchesAhead: 4, picturesAhead: 2 * workerCount, plans: plans)
+    self.source = source
+    self.queue = queue
     self.workerCount = workerCount
-    depth = 4
     for _ in 0..<workerCount {
-      let thread = Thread { [weak self] in
-        while let loader = self, loader.work() {}
+      let thread = Thread {
+        while let item = queue.claim() { queue.finish(item, source.load(item.sample, epoch: item.epoch)) }
       }
       thread.stackSize = 4 << 20
       thread.start()
     }
   }
 
-  /// The next batch in order, nil after the last.
+  /// The next batch in order, nil after the last and after `stop`.
   ///
   /// - Throws: the first error of its pictures.
   public func next() throws -> [GrayImage]? {
-    let batch = condition.withLock { state.consumed }
-    guard let plan = plans(batch) else { return nil }
     if workerCount == 0 {
-      condition.withLock { state.consumed += 1 }
-      return try plan.indices.map { try load($0, epoch: plan.epoch).get() }
+      while !queue.hasNextBatch, let item = queue.claim() {
+        queue.finish(item, source.load(item.sample, epoch: item.epoch))
+      }
     }
-    condition.lock()
-    while (state.ready[batch]?.count ?? 0) < plan.indices.count { condition.wait() }
-    let done = state.ready.removeValue(forKey: batch) ?? [:]
-    state.consumed += 1
-    condition.broadcast()
-    condition.unlock()
-    return try plan.indices.indices.compactMap { try done[$0]?.get() }
+    return try queue.take()?.map { try $0.get() }
   }
 
   /// Ends the threads.
-  public func stop() {
-    condition.lock()
-    state.isStopped = true
-    condition.broadcast()
-    condition.unlock()
-  }
+  public func stop() { queue.stop() }
 
-  deinit { stop() }
-
-  /// Takes one picture off the list and loads it; false when there is nothing left to do.
-  private func work() -> Bool {
-    condition.lock()
-    while !state.isStopped, state.nextItem.batch >= state.consumed + depth {
-      // Wake up now and then, so that a loader nobody holds any more can go.
-      _ = condition.wait(until: Date(timeIntervalSinceNow: 0.5))
-      if state.nextItem.batch >= state.consumed + depth {
-        let isStopped = state.isStopped
-        condition.unlock()
-        return !isStopped
-      }
-    }
-    guard !state.isStopped, let plan = plans(state.nextItem.batch) else {
-      condition.unlock()
-      return false
-    }
-    let item = state.nextItem
-    state.nextItem =
-      item.position + 1 < plan.indices.count ? (item.batch, item.position + 1) : (item.batch + 1, 0)
-    condition.unlock()
-    let image = load(plan.indices[item.position], epoch: plan.epoch)
-    condition.lock()
-    state.ready[item.batch, default: [:]][item.position] = image
-    condition.broadcast()
-    condition.unlock()
-    return true
-  }
-
-  private func load(_ index: Int, epoch: Int) -> Result<GrayImage, any Error> {
-    Result {
-      let base = try pictures.evaluation(samples[index])
-      guard let augmentation else { return base }
-      return pictures.pipeline.augmented(base, key: augmentation.split("sample", epoch, index))
-    }
-  }
+  deinit { queue.stop() }
 }
