@@ -76,7 +76,7 @@ let testTargets: [Target] = [
   tests("CleftModelsTests", ["CleftTensor", "CleftFormats", "CleftNN", "CleftModels", "CleftAdapters"]),
   tests("CleftDataTests", ["CleftTensor", "CleftFormats", "CleftImaging", "CleftData"]),
   tests("CleftTrainingTests", ["CleftTensor", "CleftNN", "CleftTraining"]),
-  tests("EndToEndTests", ["CleftTensor", "CleftFormats", "cleft"]),
+  tests("EndToEndTests", ["CleftTensor", "CleftFormats", "CleftImaging", "cleft"]),
 ]
 
 let package = Package(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CleftFormats
+import CleftImaging
 import CleftTensor
 import CleftTraining
 import Foundation
@@ -10,6 +11,7 @@ public enum CommandLineTool {
 
   /// Runs the command line of this process.
   public static func run() -> Never {
+    DecoderMemory.keepFreed()
     do {
       try Processor.requireBuiltFeatures()
       let asksForHelp =
@@ -47,7 +49,8 @@ struct Cleft: ParsableCommand {
 enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
     TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
-    PreprocessCommand.self, InspectCommand.self, ConvertCommand.self, MergeCommand.self, ParityCommand.self,
+    CheckDataCommand.self, PrepareCommand.self, PreprocessCommand.self, InspectCommand.self,
+    ConvertCommand.self, MergeCommand.self, ParityCommand.self,
     DoctorCommand.self,
   ]
 }

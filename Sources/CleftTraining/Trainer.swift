@@ -9,6 +9,8 @@ import Foundation
 public struct TrainerConfig: Sendable, Equatable {
   /// Samples of one batch of one rank.
   public var batchSize: Int
+  /// In which order samples come up.
+  public var sampler: Sampler
   /// Data-parallel ranks, run one after another in this process.
   public var rankCount: Int
   /// Batches of a rank that make one step.
@@ -30,12 +32,14 @@ public struct TrainerConfig: Sendable, Equatable {
 
   /// Makes settings.
   public init(
-    batchSize: Int, rankCount: Int, accumulation: Int, maxSteps: Int, schedule: CosineWarmup, seed: UInt64,
+    batchSize: Int, sampler: Sampler = .shuffled, rankCount: Int, accumulation: Int, maxSteps: Int,
+    schedule: CosineWarmup, seed: UInt64,
     workerCount: Int, logEverySteps: Int,
     checkpointEverySteps: Int,
     keptCheckpoints: Int
   ) {
     self.batchSize = batchSize
+    self.sampler = sampler
     self.rankCount = rankCount
     self.accumulation = accumulation
     self.maxSteps = maxSteps
@@ -81,9 +85,13 @@ public final class Trainer {
     self.config = config
     schedule = BatchSchedule(
       sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
-      accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"))
+      accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"),
+      sampler: config.sampler)
     self.pictures = pictures
   }
+
+  /// Samples of the first epoch, in the order in which they come up.
+  public var firstEpoch: [Int] { schedule.order(ofEpoch: 0) }
 
   /// Trains from `firstStep` to the end.
   ///
@@ -241,7 +249,8 @@ public final class Trainer {
       .formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
     log.progress(
       "step \(done)/\(config.maxSteps)  loss \(fixed(metrics["loss"], 4))  lr \(String(format: "%.2e", rate))  "
-        + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  \(left) left", isMilestone: isLogged)
+        + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  "
+        + "data wait \(fixed(100 * pace.waited / pace.elapsed, 1)) %  \(left) left", isMilestone: isLogged)
   }
 
   private func fixed(_ value: Double?, _ digits: Int) -> String {

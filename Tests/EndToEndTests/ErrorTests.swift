@@ -72,7 +72,8 @@ import Testing
     #expect(result.status == 78)
     #expect(line(result).contains("5000") && line(result).contains("at most"))
     #expect(
-      !FileManager.default.fileExists(atPath: folder + "/logs"), "nothing is written before all is checked")
+      !FileManager.default.fileExists(atPath: folder + "/logs/CLEFT"),
+      "no run is started before all is checked")
   }
 
   @Test func sizesThatCannotBe() throws {
@@ -187,7 +188,10 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").isEmpty)
   }
 
-  @Test(arguments: ["train", "eval", "synth", "tokenizer", "tokenize", "preprocess", "parity", "doctor"])
+  @Test(arguments: [
+    "train", "eval", "synth", "tokenizer", "tokenize", "preprocess", "prepare", "check-data", "parity",
+    "doctor",
+  ])
   func everyCommandExplainsItself(_ command: String) throws {
     let result = try Tool.run([command, "--help"])
     #expect(result.status == 0)

@@ -1,28 +1,61 @@
 import ArgumentParser
+import CleftData
+import CleftFormats
 import Foundation
 
 /// Which pictures and captions.
 struct DataOptions: ParsableArguments {
   @Option(
     help:
-      "Folder with the published layouts (CheXpert/, RSNA Pneumonia/); default: $CLEFT_DATA_DIR or ~/project/CLEFT/data."
+      "Folder with the published layouts (CheXpert/, RSNA Pneumonia/, Embed/); default: $CLEFT_DATA_DIR or ~/project/CLEFT/data."
   )
   var data_dir: String?
 
-  @Flag(help: "RSNA pneumonia instead of CheXpert.")
+  @Option(
+    help: """
+      Which dataset: \(DatasetCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ")).
+      """)
+  var dataset = "chexpert"
+
+  @Flag(help: "The same as --dataset rsna; wins over --embed.")
   var rsna = false
+
+  @Flag(help: "The same as --dataset embed.")
+  var embed = false
+
+  @Option(help: "Training table in place of the layout's; the table of --dataset manifest.")
+  var train_csv: String?
+
+  @Option(help: "Validation table in place of the layout's.")
+  var valid_csv: String?
+
+  @Option(help: "Test table in place of the layout's.")
+  var test_csv: String?
+
+  @Option(help: "Split to train on: train, valid or test.")
+  var train_split = Split.train
+
+  @Option(help: "Split to validate on: train, valid or test.")
+  var valid_split = Split.valid
 
   @Flag(help: "CheXpert with five classes instead of fourteen.")
   var five_cls = false
 
-  @Option(help: "Share of the training rows to use, 0 ... 1, drawn as published (seed 42).")
+  @Option(help: "Share of the training rows to use, above 0 up to 1, drawn as published (seed 42).")
   var data_pct = 1.0
 
-  @Option(help: "Decoding threads, 0 decodes in the loop; at most the processors there are.")
-  var num_workers = 16
+  @Flag(help: "Take --data_pct of the validation and test rows too.")
+  var train_sub_set = false
 
-  @Option(help: "Memory for decoded pictures in MiB, so that small sets are decoded once.")
-  var image_cache = 512
+  @Flag(help: "RSNA: repeat the rows that --data_pct leaves until there are about as many as before.")
+  var keep_size = false
+
+  @Flag(help: "Draw training rows so that every class comes up equally often, with replacement.")
+  var balance_training = false
+
+  @OptionGroup(title: "Captions") var captions: CaptionOptions
+  @OptionGroup(title: "Manifest") var manifest: ManifestOptions
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   /// The data folder meant.
   var folder: String {
@@ -30,11 +63,73 @@ struct DataOptions: ParsableArguments {
     return (path as NSString).expandingTildeInPath
   }
 
+  /// The dataset meant.
+  var entry: DatasetCatalog.Entry {
+    let name = rsna ? "rsna" : embed ? "embed" : dataset
+    guard let entry = DatasetCatalog.named(name) else { preconditionFailure("dataset \(name)") }
+    return entry
+  }
+
+  /// Columns of a tokenized caption of this dataset; nil where it is the model's default.
+  var captionLength: Int? {
+    if let length = captions.caption_length { return length }
+    let published = entry.captionLength(request(.train))
+    return published == 64 ? nil : published
+  }
+
+  /// What is asked of the dataset for a split.
+  func request(
+    _ split: Split, isPromptTuning: Bool = false, isReference: Bool = false
+  ) -> DatasetRequest {
+    var request = DatasetRequest(
+      dataFolder: folder, split: split, usesFiveClasses: five_cls, isPromptTuning: isPromptTuning,
+      fraction: data_pct, isReference: isReference)
+    let tables: [Split: String?] = [.train: train_csv, .valid: valid_csv, .test: test_csv]
+    // One table may hold all splits.
+    let table = tables[split].flatMap { $0 } ?? (manifest.split_column == nil ? nil : train_csv)
+    request.table = table.map { ($0 as NSString).expandingTildeInPath }
+    request.subsamplesAllSplits = train_sub_set
+    request.keepsSize = keep_size
+    request.imageSuffix = pictures.image_suffix
+    request.badRows = pictures.on_bad_row
+    captions.fill(&request)
+    manifest.fill(&request)
+    return request
+  }
+
+  /// Pictures that were decoded before: those of `--prepared`, or of the data folder if they are there.
+  func preparedPictures() throws(FormatError) -> PreparedPictures? {
+    let usual = "\(folder)/\(PreparedPictures.defaultName)"
+    if let given = pictures.prepared { return try PreparedPictures.open(given, dataFolder: folder) }
+    return FileSystem.isFolder(usual) ? try PreparedPictures.open(usual, dataFolder: folder) : nil
+  }
+
+  /// Every split whose table is there, rows that cannot be used collected.
+  func datasets(isReference: Bool = false) throws -> [(split: Split, dataset: ImageTextDataset)] {
+    try Split.allCases.compactMap { split in
+      var request = request(split, isReference: isReference)
+      request.badRows = .skip
+      let tables = entry.tables(request)
+      guard !tables.isEmpty, tables.allSatisfy(FileSystem.exists) else { return nil }
+      return (split, try entry.open(request))
+    }
+  }
+
+  /// The samples of every split whose table is there.
+  func allSamples(isReference: Bool = false) throws -> [Sample] {
+    try datasets(isReference: isReference).flatMap(\.dataset.samples)
+  }
+
   mutating func validate() throws {
     if !(data_pct > 0 && data_pct <= 1) {
       throw ValidationError("--data_pct is \(data_pct); expected above 0 up to 1.")
     }
-    if num_workers < 0 { throw ValidationError("--num_workers is \(num_workers); expected 0 or more.") }
-    if image_cache < 0 { throw ValidationError("--image_cache is \(image_cache); expected 0 or more MiB.") }
+    if DatasetCatalog.named(dataset) == nil {
+      let names = DatasetCatalog.all.map(\.name).joined(separator: ", ")
+      throw ValidationError("--dataset is '\(dataset)'; expected \(names).")
+    }
   }
 }
+
+extension Split: ExpressibleByArgument {}
+extension BadRowPolicy: ExpressibleByArgument {}

@@ -16,28 +16,38 @@ struct EvalRun {
       throw TrainingError.missing(
         Problem("--pretrained_model", found: "nothing", expected: "a checkpoint or run folder to evaluate"))
     }
-    let log = try RunLog(folder: nil)
+    let log = RunLog()
     let loaded = try ModelSource(
-      options: options.model, isReference: options.isReference, seed: options.run.seed
-    )
-    .checkpoint(path)
+      options: options.model, isReference: options.isReference, seed: options.run.seed,
+      captionLength: options.data.captionLength
+    ).checkpoint(path)
     options.announce(log, loaded.description)
     for note in loaded.notes { log.warn(note) }
-    _ = try report(loaded, log)
+    let data = try RunData(options, loaded.description, log)
+    let dataset = try data.open(.test)
+    guard !dataset.promptSets.isEmpty else {
+      throw TrainingError.badConfiguration(
+        Problem(
+          dataset.table, found: "no classes", expected: "classes to score",
+          hint: "Name them with --label_columns or --class_column."))
+    }
+    try data.announce(dataset, in: nil)
+    _ = try report(loaded, dataset, data, log)
+    data.summarize()
     log.summarizeWarnings()
   }
 
   /// Evaluates a model and prints the published lines and a table, or JSON.
-  func report(_ loaded: LoadedModel, _ log: RunLog) throws -> ZeroShotReport {
-    let dataset = try dataset(loaded.description)
-    try dataset.requirePictures()
+  func report(
+    _ loaded: LoadedModel, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
+  ) throws -> ZeroShotReport {
     // The published program reads RSNA's prompts without the X in front.
-    let keepsLeadingSpace = !(options.isReference && options.data.rsna)
+    let keepsLeadingSpace = !(options.isReference && options.data.entry.name == "rsna")
     let report = try ZeroShotEvaluation(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       keepsLeadingSpace: keepsLeadingSpace
     ).run(
-      dataset, pictures: options.pictureStore(loaded.description, memoryBytes: 0), batchSize: 32,
+      dataset, pictures: data.pictures, batchSize: 32,
       workerCount: options.workerCount
     ) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
@@ -46,19 +56,10 @@ struct EvalRun {
     if let path = options.run.picture {
       let picture = ZeroShotPicture(
         report: report, samples: dataset.samples,
-        sizePixels: loaded.description.encoder.vision.imageSizePixels)
+        sizePixels: loaded.description.encoder.vision.imageSizePixels, dicom: options.dicomRendering)
       try FileSystem.write(Data(picture.svg().utf8), to: path)
     }
     return report
-  }
-
-  private func dataset(_ description: ModelDescription) throws -> ImageTextDataset {
-    let name = options.data.rsna ? "rsna" : "chexpert"
-    guard let entry = DatasetCatalog.named(name) else { preconditionFailure("dataset \(name)") }
-    return try entry.open(
-      DatasetRequest(
-        dataFolder: options.data.folder, split: .test, usesFiveClasses: options.data.five_cls,
-        isPromptTuning: description.prompt != nil, isReference: options.isReference))
   }
 
   private func text(_ report: ZeroShotReport) -> String {

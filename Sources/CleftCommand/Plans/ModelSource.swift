@@ -25,6 +25,8 @@ struct ModelSource {
   let isReference: Bool
   let seed: UInt64
   var totalSteps: Int?
+  /// Columns of a caption in the data at hand; nil where the model's are meant.
+  var captionLength: Int?
 
   private var key: RandomKey { RandomKey(seed: seed).split("parameters") }
 
@@ -93,6 +95,10 @@ struct ModelSource {
       description.encoder.pooledToken = rule
     }
     if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
+    if let captionLength {
+      // The `X` before a caption takes one of its columns.
+      description.encoder.captionLength = captionLength - (description.prompt == nil ? 0 : 1)
+    }
     if options.adapters.adalora_allocate {
       guard var config = description.adapter?.config as? AdaLoRAConfig else {
         throw .badConfiguration(
@@ -187,6 +193,7 @@ struct ModelSource {
     config.pooling = options.pool_feat ? .mean : .cls
     config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
     config.temperature = options.softmax_temperature
+    config.captionLength = captionLength ?? config.captionLength
     config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
     try setVision(&config)
     let tokenizer = try towers.tokenizer(vocabularySize: config.text.vocabularySize)

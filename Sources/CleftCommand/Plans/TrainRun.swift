@@ -55,21 +55,19 @@ struct TrainOptions {
     }
     if !run.eval, !isReference { departures.append("the temperature is not weight-decayed" + undone) }
     if !run.eval, self.model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
-    if data.rsna, !isReference { departures.append("the RSNA prompt says pneumonia" + undone) }
+    if data.entry.name == "rsna", !isReference {
+      departures.append("the RSNA prompt says pneumonia" + undone)
+    }
     if departures.isEmpty { return }
     log.say("departures from the published program:")
     for departure in departures { log.say("  \(departure)") }
   }
 
-  /// Where pictures come from, for a model.
-  func pictureStore(_ model: ModelDescription, memoryBytes: Int) -> PictureStore {
-    PictureStore(
-      pipeline: ImagePipeline(sizePixels: model.encoder.vision.imageSizePixels),
-      dicom: isReference ? .maximum : .display, memoryBytes: memoryBytes)
-  }
+  /// How DICOM values become gray levels.
+  var dicomRendering: DicomRendering { isReference ? .maximum : .display }
 
   /// Decoding threads in use.
-  var workerCount: Int { min(data.num_workers, Runtime.availableThreads) }
+  var workerCount: Int { min(data.pictures.num_workers, Runtime.availableThreads) }
 }
 
 /// One training run from options to a run folder and a table.
@@ -83,12 +81,13 @@ struct TrainRun {
     let state = try resumed.map { try Checkpoint.readState($0) }
     let loaded = try ModelSource(
       options: options.model, isReference: options.isReference, seed: options.run.seed,
-      totalSteps: options.optimizer.max_steps
+      totalSteps: options.optimizer.max_steps, captionLength: options.data.captionLength
     ).trainable()
-    let training = try dataset(.train, loaded.description)
-    let validation = try dataset(.valid, loaded.description)
-    try training.requirePictures()
-    if !validation.samples.isEmpty { try validation.requirePictures() }
+    let log = RunLog()
+    let data = try RunData(options, loaded.description, log)
+    let training = try data.open(options.data.train_split)
+    let validation = try data.openValidation()
+    let test = try data.openTest()
     let settings = settings(training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
     if let resumed {
@@ -110,19 +109,22 @@ struct TrainRun {
       validation: validation, allocator: allocator)
     let trainer = try Trainer(
       task: task, optimizer: optimizer,
-      pictures: options.pictureStore(loaded.description, memoryBytes: options.data.image_cache << 20),
-      config: trainerConfig())
+      pictures: data.pictures, config: trainerConfig(training))
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
     let run = try RunFolder(resuming: resumed, logs: options.run.log_dir, name: options.run.experiment_name)
     defer { withExtendedLifetime(run) {} }
     let folder = run.path
-    let log = try RunLog(folder: folder, resumingFrom: state?.step ?? 0)
+    try log.open(folder: folder, resumingFrom: state?.step ?? 0)
     options.announce(log, loaded.description)
     if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
     for note in loaded.notes { log.warn(note) }
     log.say(summary(loaded.encoder, training, validation))
+    for dataset in [training, validation, test].compactMap({ $0 }) { try data.announce(dataset, in: folder) }
+    if options.data.pictures.preview > 0 {
+      try data.writePreview(training, order: trainer.firstEpoch, to: "\(folder)/preview.png")
+    }
     warn(task, state, log, folder)
     Signals.watch()
     try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
@@ -131,7 +133,8 @@ struct TrainRun {
         tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: settings))
     }
     Signals.unwatch()
-    try testFinalWeights(loaded, log)
+    if let test { try testFinalWeights(loaded, test, data, log) }
+    data.summarize()
     log.summarizeWarnings()
   }
 
@@ -169,7 +172,7 @@ struct TrainRun {
       throw .badConfiguration(
         Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
     }
-    if options.data.rsna {
+    if options.data.entry.name == "rsna" {
       throw .badConfiguration(
         Problem(
           "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
@@ -194,22 +197,11 @@ struct TrainRun {
     }
   }
 
-  private func dataset(_ split: Split, _ model: ModelDescription) throws -> ImageTextDataset {
-    let request = DatasetRequest(
-      dataFolder: options.data.folder, split: split, usesFiveClasses: options.data.five_cls,
-      isPromptTuning: model.prompt != nil, fraction: split == .train ? options.data.data_pct : 1,
-      isReference: options.isReference)
-    return try CheXpert.open(request)
-  }
-
   /// Published behavior: the final weights are tested after training.
-  private func testFinalWeights(_ loaded: LoadedModel, _ log: RunLog) throws {
-    let table = "\(options.data.folder)/\(CheXpert.folder)/\(CheXpert.table(.test, usesFiveClasses: true))"
-    guard FileSystem.exists(table) else {
-      log.warn("no test table \(table): the final weights are not tested.")
-      return
-    }
-    let scores = try EvalRun(options: options).report(loaded, log).scores[0]
+  private func testFinalWeights(
+    _ loaded: LoadedModel, _ test: ImageTextDataset, _ data: RunData, _ log: RunLog
+  ) throws {
+    let scores = try EvalRun(options: options).report(loaded, test, data, log).scores[0]
     var values: [String: Double] = [:]
     values["test_acc1"] = scores.accuracy.map { 100 * $0 }
     values["test_auc"] = scores.auc.map { 100 * $0 }
@@ -237,10 +229,17 @@ struct TrainRun {
     return allocator.map { RankAllocation(optimizer, $0) } ?? optimizer
   }
 
-  private func trainerConfig() -> TrainerConfig {
+  /// In which order samples come up; the published one differs from ours where there are ranks.
+  private func sampler(_ training: ImageTextDataset) -> Sampler {
+    if options.data.balance_training { return .balanced(training.samples) }
+    return options.isReference && options.run.devices > 1 ? .published(seed: options.run.seed) : .shuffled
+  }
+
+  private func trainerConfig(_ training: ImageTextDataset) -> TrainerConfig {
     let (run, settings) = (options.run, options.optimizer)
     return TrainerConfig(
-      batchSize: settings.batch_size, rankCount: run.devices, accumulation: settings.accumulate_grad_batches,
+      batchSize: settings.batch_size, sampler: sampler(training), rankCount: run.devices,
+      accumulation: settings.accumulate_grad_batches,
       maxSteps: settings.max_steps,
       schedule: CosineWarmup(
         peak: settings.learning_rate, floor: settings.min_lr, warmupSteps: settings.warm_up,
@@ -255,7 +254,8 @@ struct TrainRun {
       "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache",
       "checkpoint_every",
       "keep_checkpoints", "log_every", "json", "picture", "print_config", "accelerator", "strategy",
-      "data_dir",
+      "data_dir", "prepared", "skip_picture_check", "preview", "on_bad_row", "valid_csv", "test_csv",
+      "valid_split",
     ]
     var settings = Dictionary(
       uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
@@ -292,7 +292,7 @@ struct TrainRun {
     return try Checkpoint.locate("\(runs)/\(newest)")
   }
 
-  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset)
+  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset?)
     -> String
   {
     let all = encoder.parameters
@@ -303,6 +303,6 @@ struct TrainRun {
       ? "" : ", left out: " + training.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
     return
       "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
-      + "validation samples: \(validation.samples.count); threads: \(Runtime.threadCount)"
+      + "validation samples: \(validation?.samples.count ?? 0); threads: \(Runtime.threadCount)"
   }
 }

@@ -9,6 +9,7 @@ struct ZeroShotPicture {
   let report: ZeroShotReport
   let samples: [Sample]
   let sizePixels: Int
+  let dicom: DicomRendering
 
   private let tile = 180
   private let gap = 16
@@ -24,7 +25,7 @@ struct ZeroShotPicture {
     for (column, index) in chosen.enumerated() {
       let left = gap + column * (tile + gap)
       let picture = ImagePipeline(sizePixels: max(sizePixels, tile)).evaluation(
-        try ImageDecoder.decode(samples[index].imagePath))
+        try ImageDecoder.decode(samples[index].imagePath, dicom: dicom))
       let data = try ImageEncoder.png(picture).base64EncodedString()
       body +=
         "<image x='\(left)' y='\(gap)' width='\(tile)' height='\(tile)' href='data:image/png;base64,\(data)'/>\n"

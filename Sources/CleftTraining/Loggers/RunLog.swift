@@ -4,20 +4,18 @@ import Glibc
 
 /// Where a run says what it does: one progress line on a terminal, whole lines elsewhere, and `metrics.jsonl`.
 public final class RunLog {
-  private let metrics: JSONLinesWriter?
+  private var metrics: JSONLinesWriter?
   private let isTerminal: Bool
   private var warnings: [(text: String, count: Int)] = []
   private var hasOpenLine = false
 
-  /// Opens the log of a run; without a folder only messages appear.
+  /// Opens a log that only says things.
+  public init() { isTerminal = isatty(2) == 1 }
+
+  /// From here on numbers go to the run's folder.
   ///
   /// - Parameter step: lines of later steps, left by a process that was killed, are removed.
-  public init(folder: String?, resumingFrom step: Int = 0) throws {
-    isTerminal = isatty(2) == 1
-    guard let folder else {
-      metrics = nil
-      return
-    }
+  public func open(folder: String, resumingFrom step: Int = 0) throws {
     metrics = try JSONLinesWriter("\(folder)/metrics.jsonl") { line in
       guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
         return false

@@ -12,7 +12,7 @@ struct ImageParity {
   init(_ folder: String) throws {
     let expected = try SafeTensorsFile(folder + "/expected.safetensors")
     rows = try FileSystem.list(folder).filter { Self.isPicture($0) }.flatMap { file in
-      let stages = Self.stages(try ImageDecoder.decode("\(folder)/\(file)"))
+      let stages = Self.stages(try ImageDecoder.decode("\(folder)/\(file)", dicom: .maximum))
       return try stages.compactMap { stage, image -> ParityRow? in
         let stem = String(file.prefix { $0 != "." })
         let keys = [file, stem].map { "\($0).\(stage)" }

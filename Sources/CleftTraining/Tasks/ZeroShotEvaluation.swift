@@ -88,15 +88,11 @@ public struct ZeroShotEvaluation {
       throw TrainingError.badData(
         .init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
     }
-    let classes = try withoutGradients { try dataset.promptSets.map { try encode($0.prompts) } }
     let features = try imageFeatures(dataset.samples, pictures, batchSize, workerCount, progress)
     let labels = dataset.samples.map(\.firstLabel)
-    let scale = exp(encoder.logitScale.item)
     let classCount = dataset.classNames.count
-    let tables = classes.map { texts -> [[Float]] in
-      let logits = withoutGradients { (matmul(features, texts, transposingB: true) * scale).array }
-      return Classification.probabilities(
-        (0..<count).map { Array(logits[$0 * classCount..<($0 + 1) * classCount]) })
+    let tables = dataset.promptSets.map { set in
+      withoutGradients { Classification.probabilities(logits(features, dataset.samples, set.prompts)) }
     }
     let scores = zip(dataset.promptSets, tables).map { set, rows in
       let auc =
@@ -112,7 +108,23 @@ public struct ZeroShotEvaluation {
       probabilities: tables[0])
   }
 
-  private func encode(_ prompts: [String]) throws -> Tensor {
+  /// Scores of every picture against every prompt; pictures with the same text in front of their prompts share them.
+  private func logits(_ features: Tensor, _ samples: [Sample], _ prompts: [String]) -> [[Float]] {
+    let width = description.encoder.embeddingSize
+    let (values, scale) = (features.array, exp(encoder.logitScale.item))
+    var rows = [[Float]](repeating: [], count: samples.count)
+    for (prefix, members) in Dictionary(grouping: samples.indices, by: { samples[$0].promptPrefix ?? "" }) {
+      let texts = encode(prompts.map { prefix + $0 })
+      let own = members.flatMap { values[$0 * width..<($0 + 1) * width] }
+      let scores = (matmul(Tensor([members.count, width], own), texts, transposingB: true) * scale).array
+      for (place, index) in members.enumerated() {
+        rows[index] = Array(scores[place * prompts.count..<(place + 1) * prompts.count])
+      }
+    }
+    return rows
+  }
+
+  private func encode(_ prompts: [String]) -> Tensor {
     encoder.text(
       encoder.textBatch(
         prompts.map { description.tokens($0, tokenizer, keepsLeadingSpace: keepsLeadingSpace) }), .evaluation)

@@ -1,0 +1,52 @@
+import ArgumentParser
+import CleftData
+import Foundation
+
+/// Which columns of a table of one's own hold what, for `--dataset manifest`.
+struct ManifestOptions: ParsableArguments {
+  @Option(help: "Column with the picture's path.")
+  var image_column = "image"
+
+  @Option(help: "Column with the caption; without it captions are made from --label_columns.")
+  var text_column: String?
+
+  @Option(help: "Columns with 1, 0, -1 or nothing for one class each, separated by commas.")
+  var label_columns: String?
+
+  @Option(help: "Column with the name of the picture's class.")
+  var class_column: String?
+
+  @Option(help: "Column that says who is on the picture; nobody may be in two splits.")
+  var patient_column: String?
+
+  @Option(help: "Column that says train, valid or test, where one table holds all of them.")
+  var split_column: String?
+
+  @Option(help: "Character between fields, or tab; default: a tab in .tsv files, otherwise a comma.")
+  var separator: String?
+
+  @Option(help: "Where relative picture paths count from; default: the table's folder.")
+  var image_dir: String?
+
+  /// Puts these options into a request.
+  func fill(_ request: inout DatasetRequest) {
+    request.manifest.image = image_column
+    request.manifest.text = text_column
+    request.manifest.labels = label_columns.map(Self.names) ?? []
+    request.manifest.className = class_column
+    request.manifest.patient = patient_column
+    request.manifest.split = split_column
+    request.manifest.separator = separator.flatMap { ["tab", "\\t"].contains($0) ? "\t" : $0.first }
+    request.manifest.imageFolder = image_dir.map { ($0 as NSString).expandingTildeInPath }
+  }
+
+  private static func names(_ list: String) -> [String] {
+    list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
+  mutating func validate() throws {
+    if let separator, separator.utf8.count != 1, !["tab", "\\t"].contains(separator) {
+      throw ValidationError("--separator is '\(separator)'; expected one character, or tab.")
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import CleftData
+
+/// Where pictures are read from, and what happens when they cannot be.
+struct PictureOptions: ParsableArguments {
+  @Option(
+    help: "Inserted before the extension of pictures that are not there without it, for example _resized.")
+  var image_suffix: String?
+
+  @Option(
+    help: """
+      Rows with an unreadable cell, or a missing, damaged or constant picture: stop before the start, or skip, count \
+      and list them.
+      """)
+  var on_bad_row = BadRowPolicy.stop
+
+  @Flag(
+    help: "Start without looking at every picture first; a damaged one then ends the run when it comes up.")
+  var skip_picture_check = false
+
+  @Option(
+    help: "Folder that 'cleft prepare' wrote; default: prepared256 below the data folder, if it is there.")
+  var prepared: String?
+
+  @Option(help: "Decoding threads, 0 decodes in the loop; at most the processors there are.")
+  var num_workers = 16
+
+  @Option(help: "Memory for decoded pictures in MiB, so that small sets are decoded once.")
+  var image_cache = 256
+
+  @Option(
+    help: "Write this many training pictures, as the model sees them, to preview.png in the run folder.")
+  var preview = 0
+
+  mutating func validate() throws {
+    if num_workers < 0 { throw ValidationError("--num_workers is \(num_workers); expected 0 or more.") }
+    if image_cache < 0 { throw ValidationError("--image_cache is \(image_cache); expected 0 or more MiB.") }
+    if !(0...1024).contains(preview) {
+      throw ValidationError("--preview is \(preview); expected 0 ... 1024.")
+    }
+  }
+}
