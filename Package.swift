@@ -5,7 +5,7 @@ import PackageDescription
 /// Swift 6 language mode everywhere; members are visible only through an explicit import.
 let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility")]
 
-/// The loops over memory are built for one CPU: this one, or the level named by CLEFT_MARCH
+/// The loops over numbers and pixels are built for one CPU: this one, or the level named by CLEFT_MARCH
 /// (`CLEFT_MARCH=x86-64-v3 swift build …` makes a portable binary).
 let march = ProcessInfo.processInfo.environment["CLEFT_MARCH"] ?? "native"
 let kernelSettings = settings + [.unsafeFlags(["-Xcc", "-march=\(march)", "-enforce-exclusivity=unchecked"])]
@@ -39,7 +39,8 @@ let stack: [Target] = [
   library("CleftFormats", ["CleftTensor"]),
   library("CleftNN", ["CleftTensor", "CleftFormats"]),
   library("CleftText", ["CleftTensor", "CleftFormats"]),
-  library("CleftImaging", ["CImageCodecs", "CDicom", "CleftTensor", "CleftFormats"]),
+  library(
+    "CleftImaging", ["CImageCodecs", "CDicom", "CleftTensor", "CleftFormats"], settings: kernelSettings),
   library("CleftMetrics", ["CleftTensor"]),
   library("CleftModels", ["CleftTensor", "CleftFormats", "CleftNN", "CleftText"]),
   library("CleftAdapters", ["CleftTensor", "CleftFormats", "CleftNN"]),

@@ -41,6 +41,8 @@ enum Processor {
     if asked == nil, !wanted.isSubset(of: features) || capable.contains(Runtime.blasCore) { return }
     setenv(chosenMark, getenv("OPENBLAS_CORETYPE").map { String(cString: $0) } ?? "", 1)
     setenv("OPENBLAS_CORETYPE", asked ?? "SkylakeX", 1)
+    // Its own threads are never used, but spin for a while where it makes them.
+    setenv("OPENBLAS_NUM_THREADS", "1", 1)
     var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) }
     arguments.append(nil)
     execv("/proc/self/exe", arguments)

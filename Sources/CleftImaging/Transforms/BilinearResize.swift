@@ -56,25 +56,42 @@ public enum BilinearResize {
   }
 
   private static func acrossRows(_ source: SourcePlane, into target: TargetPlane, _ windows: Windows) {
-    let taps = windows.taps
+    let (taps, least) = (windows.taps, RowBlocks.size)
     windows.first.withUnsafeBufferPointer { first in
       windows.weights.withUnsafeBufferPointer { weights in
+        if taps == 4, min(source.width, source.height, target.width) >= least {
+          return RowBlocks.forEach(source, into: target) { columns, results in
+            for x in 0..<target.width {
+              addFour(
+                columns + least &* first[x], weights.baseAddress.map { $0 + 4 &* x }, results + least &* x)
+            }
+          }
+        }
         for y in 0..<target.height {
           let (row, out) = (source.row(y), target.row(y))
           for x in 0..<target.width {
             let pixel = row + first[x]
             var sum: Int32 = 1 << 21
-            if taps == 4 {
-              let k = x &* 4
-              sum &+= Int32(pixel[0]) &* weights[k] &+ Int32(pixel[1]) &* weights[k &+ 1]
-              sum &+= Int32(pixel[2]) &* weights[k &+ 2] &+ Int32(pixel[3]) &* weights[k &+ 3]
-            } else {
-              for j in 0..<taps { sum &+= Int32(pixel[j]) &* weights[x &* taps &+ j] }
-            }
+            for j in 0..<taps { sum &+= Int32(pixel[j]) &* weights[x &* taps &+ j] }
             out[x] = clip(sum)
           }
         }
       }
+    }
+  }
+
+  /// The weighted sum of four neighboring columns of a block.
+  @inline(__always)
+  private static func addFour(
+    _ columns: UnsafePointer<UInt8>, _ weights: UnsafePointer<Int32>?, _ out: UnsafeMutablePointer<UInt8>
+  ) {
+    guard let weights else { return }
+    let (a, b, c, d) = (weights[0], weights[1], weights[2], weights[3])
+    for lane in 0..<RowBlocks.size {
+      var sum: Int32 = 1 << 21
+      sum &+= Int32(columns[lane]) &* a &+ Int32(columns[lane &+ 16]) &* b
+      sum &+= Int32(columns[lane &+ 32]) &* c &+ Int32(columns[lane &+ 48]) &* d
+      out[lane] = clip(sum)
     }
   }
 
