@@ -37,12 +37,15 @@ struct DoctorCommand: ParsableCommand {
     line("bfloat16", Runtime.hasHalfProducts ? "products run as such" : "products run in float32")
     line("memory", "\(memory("MemAvailable:") >> 10) MiB of \(memory("MemTotal:") >> 10) MiB free")
     if let free = FileSystem.freeBytes(".") { line("disk here", "\(free >> 20) MiB free") }
-    for folder in [CheXpert.folder, RSNA.folder] {
+    for folder in [CheXpert.folder, RSNA.folder, EMBED.folder] {
       let path = "\(data.folder)/\(folder)"
       line(
         "data",
         FileSystem.isFolder(path)
           ? path : "\(path): missing; make a set with 'cleft synth', or pass --data_dir")
+    }
+    if let prepared = try data.preparedPictures() {
+      line("prepared", "\(prepared.count) pictures in \(prepared.folder)")
     }
     for (name, entry) in ModelCatalog.textTowers.sorted(by: { $0.key < $1.key }) {
       let place = FileSystem.exists(name) ? name : HubCache.locate(name)

@@ -41,6 +41,13 @@ public struct CaptionTemplates: Sendable, Equatable {
   ///
   /// - Throws: `DataError.badRequest` for any other name.
   public static func shipped(_ dataset: String) throws(DataError) -> CaptionTemplates {
+    try CaptionTemplates(yaml: shippedText(dataset), source: "\(dataset).yaml")
+  }
+
+  /// The shipped file itself, to be copied and changed.
+  ///
+  /// - Throws: `DataError.badRequest` for the name of no dataset.
+  public static func shippedText(_ dataset: String) throws(DataError) -> String {
     let bytes: [UInt8]
     switch dataset {
     case "chexpert": bytes = PackageResources.chexpert_yaml
@@ -52,7 +59,7 @@ public struct CaptionTemplates: Sendable, Equatable {
         Problem("captions", found: "no texts for '\(dataset)'", expected: "chexpert, rsna, embed or manifest")
       )
     }
-    return try CaptionTemplates(yaml: String(decoding: bytes, as: UTF8.self), source: "\(dataset).yaml")
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The `captionFile` of a request if it names one, otherwise the shipped texts of the dataset.
