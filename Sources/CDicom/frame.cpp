@@ -56,8 +56,10 @@ std::vector<uint8_t> joined(DcmPixelSequence &sequence) {
     if (sequence.getItem(item, i).bad() || !item) damaged("a fragment of the frame is missing");
     const size_t count = item->getLength();
     if (count == 0) continue;
-    if (item->getUint8Array(bytes).bad() || !bytes) damaged("a fragment of the frame cannot be read");
+    require(item->getUint8Array(bytes), "a fragment of the frame: ");
+    if (!bytes) damaged("a fragment of the frame cannot be read");
     stream.insert(stream.end(), bytes, bytes + count);
+    item->compact(); // it is loaded again if the library decodes
   }
   if (stream.empty()) damaged("no frame");
   return stream;
@@ -103,11 +105,20 @@ void takeCells(DcmDataset &data, cleft_dicom_image &image) {
       condition = EC_Normal;
     }
   }
-  if (condition.bad()) damaged(std::string("PixelData: ") + condition.text());
+  require(condition, "PixelData: ");
   if (found < count || (!bytes && !words))
     damaged("PixelData holds " + std::to_string(found) + " values, expected " + std::to_string(count));
   image.cells8 = image.bits_allocated == 8 ? bytes : nullptr;
   image.cells16 = image.bits_allocated == 16 ? words : nullptr;
+}
+
+/// A deflated value may be far longer than the picture, and is loaded whole.
+void checkLength(DcmPixelData &pixels, const cleft_dicom_image &image) {
+  const double length = pixels.getLength(EXS_LittleEndianExplicit), room = 2.0 * image.width * image.height + 65536;
+  if (length <= room) return;
+  throw Refusal{CLEFT_DICOM_TOO_LARGE,
+                "PixelData of " + std::to_string(uint64_t(length)) + " bytes for " + std::to_string(image.width) +
+                    " x " + std::to_string(image.height) + " pixels"};
 }
 
 /// Told by the stream's first bytes, bare or in the boxes of a JP2 file: the library does not know the names of the
@@ -136,7 +147,9 @@ void readFrame(Owner &owner, E_TransferSyntax syntax, size_t count, cleft_dicom_
   DcmPixelSequence *sequence = nullptr;
   pixels->getOriginalRepresentationKey(stored, parameter);
   if (pixels->getEncapsulatedRepresentation(stored, parameter, sequence).bad() || !sequence) {
-    checkCapacity(image, count, syntax == EXS_DeflatedLittleEndianExplicit ? 1032 * bytes / cell : bytes / cell);
+    const bool is_deflated = syntax == EXS_DeflatedLittleEndianExplicit;
+    checkCapacity(image, count, (is_deflated ? deflate_ratio : 1) * bytes / cell);
+    if (is_deflated) checkLength(*pixels, image);
     takeCells(data, image);
     return;
   }
@@ -151,11 +164,12 @@ void readFrame(Owner &owner, E_TransferSyntax syntax, size_t count, cleft_dicom_
     }
     if (owner.stream[0] != 0xFF) unsupported(syntaxName(owner));
     if (!isForLibrary(owner, count, image)) return;
+    std::vector<uint8_t>().swap(owner.stream);
   }
   if (!DcmCodecList::canChangeCoding(syntax, EXS_LittleEndianExplicit)) unsupported(syntaxName(owner));
   takeComplaint();
   const OFCondition condition = data.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
-  if (condition.bad()) damaged(condition.text());
+  require(condition);
   const std::string complaint = takeComplaint();
   if (!complaint.empty()) damaged(complaint);
   Uint16 allocated = 0;

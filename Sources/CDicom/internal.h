@@ -1,6 +1,7 @@
 #ifndef CLEFT_CDICOM_INTERNAL_H
 #define CLEFT_CDICOM_INTERNAL_H
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 
 namespace cleft {
 
+/// Deflate turns a byte into at most 1032.
+constexpr double deflate_ratio = 1032;
+
 /// Why a file is not read; ends in the C functions.
 struct Refusal {
   int status;
@@ -19,6 +23,12 @@ struct Refusal {
 
 [[noreturn]] inline void damaged(const std::string &text) { throw Refusal{CLEFT_DICOM_DAMAGED, text}; }
 [[noreturn]] inline void unsupported(const std::string &text) { throw Refusal{CLEFT_DICOM_UNSUPPORTED, text}; }
+
+/// Ends if the library could not do what it was asked for.
+inline void require(OFCondition condition, const std::string &place = "") {
+  if (condition == EC_MemoryExhausted) throw std::bad_alloc();
+  if (condition.bad()) damaged(place + condition.text());
+}
 
 /// What an image's pointers point into.
 struct Owner {
@@ -41,6 +51,10 @@ void readFrame(Owner &owner, E_TransferSyntax syntax, size_t count, cleft_dicom_
 
 /// Refuses a size of which `count` bytes hold at most `capacity` pixels.
 void checkCapacity(const cleft_dicom_image &image, size_t count, double capacity);
+
+/// Refuses a JPEG 2000 stream whose headers ask for more than its bytes and the image's size have room for, or that
+/// is not one component of that size.
+void checkCodestream(const uint8_t *bytes, size_t count, const cleft_dicom_image &image);
 
 /// Decodes a JPEG 2000 stream of the image's size into the owner's cells.
 void decodeJPEG2000(const uint8_t *bytes, size_t count, Owner &owner, cleft_dicom_image &image);

@@ -86,6 +86,12 @@ Codec makeCodec(const uint8_t *bytes, size_t count, std::string &complaint) {
   return codec;
 }
 
+/// What the library complained about; it has no other sign for a full memory.
+[[noreturn]] void fail(const std::string &complaint) {
+  if (complaint.find("emory") != std::string::npos) throw std::bad_alloc();
+  damaged("JPEG 2000: " + complaint);
+}
+
 void checkHeader(const opj_image_t &picture, const cleft_dicom_image &image) {
   if (picture.numcomps != 1)
     unsupported("a JPEG 2000 frame of " + std::to_string(picture.numcomps) + " components");
@@ -108,6 +114,7 @@ template <typename Cell> void copy(const opj_image_comp_t &plane, bool is_signed
 } // namespace
 
 void decodeJPEG2000(const uint8_t *bytes, size_t count, Owner &owner, cleft_dicom_image &image) {
+  checkCodestream(bytes, count, image); // the library allocates before it can be asked for the size
   Source source{bytes, count, 0};
   std::string complaint;
   Stream stream = makeStream(source);
@@ -115,10 +122,10 @@ void decodeJPEG2000(const uint8_t *bytes, size_t count, Owner &owner, cleft_dico
   opj_image_t *header = nullptr;
   const bool is_read = opj_read_header(stream.get(), codec.get(), &header);
   Picture picture(header, opj_image_destroy);
-  if (!is_read || !picture) damaged("JPEG 2000: " + complaint);
+  if (!is_read || !picture) fail(complaint);
   checkHeader(*picture, image);
   if (!opj_decode(codec.get(), stream.get(), picture.get()) || !opj_end_decompress(codec.get(), stream.get()))
-    damaged("JPEG 2000: " + complaint);
+    fail(complaint);
   checkHeader(*picture, image);
   const opj_image_comp_t &plane = picture->comps[0];
   if (!plane.data) damaged("JPEG 2000: no pixels");

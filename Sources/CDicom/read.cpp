@@ -1,11 +1,12 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <mutex>
 
 #include "internal.h"
+#include "stream.h"
 
-#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dcrleerg.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
@@ -34,45 +35,40 @@ void checkCapacity(const cleft_dicom_image &image, size_t count, double capacity
 
 namespace {
 
-/// A file in memory that seems to end when the library's parser, which calls itself for each nested sequence, has gone
-/// so deep that the thread's stack is in danger. Real files nest a few levels; this leaves room for some hundred.
-class ShallowStream : public DcmInputBufferStream {
-public:
-  bool isTooDeep = false;
-
-  offile_off_t read(void *buffer, offile_off_t count) override {
-    return check() ? 0 : DcmInputBufferStream::read(buffer, count);
-  }
-  offile_off_t skip(offile_off_t count) override { return check() ? 0 : DcmInputBufferStream::skip(count); }
-  offile_off_t avail() override { return check() ? 0 : DcmInputBufferStream::avail(); }
-  OFBool eos() override { return check() ? OFTrue : DcmInputBufferStream::eos(); }
-
-private:
-  static constexpr uintptr_t most = 128 << 10;
-  uintptr_t start = 0;
-
-  bool check() {
-    const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-    if (start == 0) start = here;
-    isTooDeep = isTooDeep || (here < start && start - here > most);
-    return isTooDeep;
-  }
-};
+/// What may come out of a file of `count` bytes: all of it, or of a deflated one as much as its pixels can need.
+BoundedStream::Limits limits(size_t count, int64_t max_pixels) {
+  constexpr int64_t extra = 16 << 20;
+  const double inflated = std::min(2.0 * double(max_pixels), deflate_ratio * double(count));
+  return {std::max(int64_t(count), int64_t(inflated)) + extra, int64_t(count) + extra / 4};
+}
 
 /// Parses the whole file out of memory.
-E_TransferSyntax parse(const uint8_t *bytes, size_t count, DcmFileFormat &file) {
-  ShallowStream stream;
-  stream.setBuffer(bytes, offile_off_t(count));
-  stream.setEos();
+E_TransferSyntax parse(const uint8_t *bytes, size_t count, int64_t max_pixels, DcmFileFormat &file) {
+  BoundedStream stream(bytes, count, limits(count, max_pixels));
   file.transferInit();
   const OFCondition condition = file.read(stream);
   file.transferEnd();
-  if (stream.isTooDeep) damaged("sequences within sequences, too deep to be real");
+  stream.check();
   // The reader of a buffer asks for more where the reader of a file would find its end.
   if (condition == EC_StreamNotifyClient || condition == EC_InvalidStream)
     damaged("the file ends early, or is no DICOM");
-  if (condition.bad()) damaged(condition.text());
+  require(condition);
   return file.getDataset()->getOriginalXfer();
+}
+
+/// Refuses values far too long for what they are, before they are loaded: a few deflated bytes may hold gigabytes.
+void checkLengths(DcmItem &data) {
+  constexpr Uint32 most = 1 << 18; // a lookup table of 65,536 entries takes half of it
+  for (const DcmTagKey &key :
+       {DCM_Rows, DCM_Columns, DCM_SamplesPerPixel, DCM_PhotometricInterpretation, DCM_NumberOfFrames,
+        DCM_BitsAllocated, DCM_BitsStored, DCM_HighBit, DCM_PixelRepresentation, DCM_RescaleSlope,
+        DCM_RescaleIntercept, DCM_WindowCenter, DCM_WindowWidth, DCM_VOILUTFunction, DCM_LUTDescriptor, DCM_LUTData}) {
+    DcmElement *element = nullptr;
+    if (data.findAndGetElement(key, element).bad() || !element) continue;
+    const Uint32 length = element->getLengthField();
+    if (length > most)
+      damaged(std::string(DcmTag(key).getTagName()) + " of " + std::to_string(length) + " bytes");
+  }
 }
 
 /// A number that must be there.
@@ -130,6 +126,7 @@ void readTable(DcmDataset &data, const DcmTagKey &key, const char *name, bool is
   DcmItem *item = nullptr;
   DcmElement *descriptor = nullptr;
   if (data.findAndGetSequenceItem(key, item, 0).bad() || !item) return;
+  checkLengths(*item);
   const std::string place = std::string(name) + ": ";
   if (item->findAndGetElement(DCM_LUTDescriptor, descriptor).bad()) damaged(place + "no LUTDescriptor");
   int32_t numbers[3];
@@ -185,8 +182,9 @@ extern "C" int cleft_dicom_read(const uint8_t *bytes, size_t count, int64_t max_
   return cleft::guarded(error, [&] {
     cleft::prepare();
     auto owner = std::make_unique<cleft::Owner>();
-    const E_TransferSyntax syntax = cleft::parse(bytes, count, owner->file);
+    const E_TransferSyntax syntax = cleft::parse(bytes, count, max_pixels, owner->file);
     DcmDataset &data = *owner->file.getDataset();
+    cleft::checkLengths(data);
     cleft::readSize(data, max_pixels, *image);
     cleft::readKind(data, *image);
     cleft::readShowing(data, *owner, *image);

@@ -93,7 +93,7 @@ static void keep_exif(j_decompress_ptr info, cleft_gray_image *image) {
   for (jpeg_saved_marker_ptr m = info->marker_list; m; m = m->next) {
     if (m->marker != JPEG_APP0 + 1 || m->data_length <= 6 || memcmp(m->data, "Exif\0", 5)) continue;
     image->exif = malloc(m->data_length - 6);
-    if (!image->exif) return;
+    if (!image->exif) refuse(info, CLEFT_CODEC_MEMORY, "out of memory");
     memcpy(image->exif, m->data + 6, m->data_length - 6);
     image->exif_count = m->data_length - 6;
     return;

@@ -26,6 +26,28 @@ static void swallow(png_structp png, png_const_charp message) {
   (void)message;
 }
 
+/* What libpng cannot get is noted: its message alone does not tell a full memory from a bad file. */
+static png_voidp allocate(png_structp png, png_alloc_size_t count) {
+  void *memory = malloc(count);
+  if (!memory) *(volatile int *)png_get_mem_ptr(png) = 1;
+  return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
+}
+
+/* Left to itself libpng inflates and keeps up to a thousand texts of 8 MB. Read is only what decides about pixels:
+   the Exif data, and what the gray weights depend on. */
+static void ignore_extras(png_structp png) {
+  static const png_byte needed[] = "cHRM\0eXIf\0gAMA\0iCCP\0sRGB";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, needed, sizeof needed / 5);
+  png_set_chunk_cache_max(png, 16);
+  png_set_chunk_malloc_max(png, 8000000);
+}
+
 static void take(png_structp png, png_bytep out, size_t wanted) {
   source *s = png_get_io_ptr(png);
   if (wanted > s->count - s->position) png_error(png, "the file ends early");
@@ -50,33 +72,39 @@ static void want_gray(png_structp png, png_infop info) {
 }
 
 /* The eXIf chunk may lie before or after the pixels. */
-static void keep_exif(png_structp png, png_infop info, png_infop end, cleft_gray_image *image) {
+static int keep_exif(png_structp png, png_infop info, png_infop end, cleft_gray_image *image) {
 #ifdef PNG_eXIf_SUPPORTED
   png_uint_32 count = 0;
   png_bytep bytes = NULL;
-  if (!png_get_eXIf_1(png, info, &count, &bytes) && !png_get_eXIf_1(png, end, &count, &bytes)) return;
-  if (!bytes || count == 0 || !(image->exif = malloc(count))) return;
+  if (!png_get_eXIf_1(png, info, &count, &bytes) && !png_get_eXIf_1(png, end, &count, &bytes)) return CLEFT_CODEC_DONE;
+  if (!bytes || count == 0) return CLEFT_CODEC_DONE;
+  image->exif = malloc(count);
+  if (!image->exif) return CLEFT_CODEC_MEMORY;
   memcpy(image->exif, bytes, count);
   image->exif_count = count;
 #else
   (void)png, (void)info, (void)end, (void)image;
 #endif
+  return CLEFT_CODEC_DONE;
 }
 
 int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_gray_image *image, char *error) {
-  volatile int status = CLEFT_CODEC_DAMAGED;
+  volatile int status = CLEFT_CODEC_DAMAGED, is_full = 0;
   source s = {bytes, count, 0};
   memset(image, 0, sizeof *image);
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, swallow);
+  png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, error, fail, swallow, (png_voidp)&is_full, allocate,
+                                             release);
   png_infop info = png ? png_create_info_struct(png) : NULL, end = png ? png_create_info_struct(png) : NULL;
   if (!info || !end || setjmp(png_jmpbuf(png))) {
+    is_full = is_full || !png;
     png_destroy_read_struct(&png, &info, &end);
     free(image->pixels);
     free(image->exif);
     image->pixels = image->exif = NULL;
-    return status;
+    return is_full ? CLEFT_CODEC_MEMORY : status;
   }
   png_set_read_fn(png, &s, take);
+  ignore_extras(png);
   png_read_info(png, info);
   status = check(png, info, count, max_pixels, error);
   if (status) longjmp(png_jmpbuf(png), 1);
@@ -89,13 +117,16 @@ int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cle
   /* An interlaced picture is read over itself, pass by pass. */
   image->pixels = passes > 1 ? calloc(height, width) : malloc(width * height);
   if (!image->pixels) {
-    status = CLEFT_CODEC_MEMORY;
+    is_full = 1;
     png_error(png, "out of memory");
   }
   for (int pass = 0; pass < passes; pass++)
     for (size_t y = 0; y < height; y++) png_read_row(png, image->pixels + y * width, NULL);
   png_read_end(png, end);
-  keep_exif(png, info, end, image);
+  if (keep_exif(png, info, end, image)) {
+    is_full = 1;
+    png_error(png, "out of memory");
+  }
   png_destroy_read_struct(&png, &info, &end);
   image->width = (int32_t)width;
   image->height = (int32_t)height;

@@ -2,6 +2,7 @@ import CleftFormats
 import CleftImaging
 import CleftTensor
 import Foundation
+import Glibc
 import Testing
 
 enum CleftKeys { static let one = RandomKey(seed: 1) }
@@ -77,6 +78,60 @@ extension Tag {
       ("magic.jpg", Data([0xFF, 0xD8])), ("magic.dcm", Data(count: 128) + Data("DICM".utf8)),
     ] {
       try TemporaryFile.with(data, name) { _ = refusal($0) }
+    }
+  }
+
+  /// What begins as a picture is damaged; what does not, or is of another kind, is unreadable.
+  @Test func damagedIsNotUnreadable() throws {
+    func isDamaged(_ path: String) -> Bool? {
+      do {
+        _ = try ImageDecoder.decode(path)
+      } catch {
+        #expect(error.exitStatus == .badData)
+        if case .damaged = error { return true }
+        if case .unreadable = error { return false }
+      }
+      return nil
+    }
+    for name in ["gray8.png", "gray.jpg", "plain12.dcm", "deflated12.dcm", "j2k12.dcm", "baseline8.dcm"] {
+      let data = try fixture(name)
+      try TemporaryFile.with(data.prefix(data.count / 2), name) { #expect(isDamaged($0) == true, "\(name)") }
+    }
+    for name in ["cmyk.jpg", "bomb.png", "bomb.dcm", "frames.dcm", "arithmetic.jpg"] {
+      #expect(isDamaged("\(DecodingFixtures.folder)/bad/\(name)") == false, "\(name)")
+    }
+    try TemporaryFile.with(Data("text".utf8), "text.png") { #expect(isDamaged($0) == false) }
+    #expect(isDamaged(DecodingFixtures.folder) == false)
+    try TemporaryFile.with(Data(), "loop.png") { path in
+      unlink(path)
+      try #require(symlink(path, path) == 0)
+      #expect(isDamaged(path) == false)
+    }
+  }
+
+  /// No file is to blame if the system has no more descriptors or memory.
+  @Test(arguments: ["descriptors", "memory"]) func aFailingSystemIsNotABadFile(_ resource: String) async {
+    await #expect(processExitsWith: .success) { [resource] in
+      let png = try ImageEncoder.png(GrayImage(width: 20_000, height: 10_000))
+      try TemporaryFile.with(png, "black.png") { path in
+        let isMemory = resource == "memory"
+        // Little more than there is now; or none.
+        let sizes = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+        let bytes = rlim_t(sizes.first.flatMap { Int($0) } ?? 0) * 4096 + 64 << 20
+        let kind = __rlimit_resource_t(isMemory ? RLIMIT_AS.rawValue : RLIMIT_NOFILE.rawValue)
+        var usual = rlimit()
+        try #require(getrlimit(kind, &usual) == 0)
+        var limit = rlimit(rlim_cur: isMemory ? bytes : 0, rlim_max: usual.rlim_max)
+        try #require(setrlimit(kind, &limit) == 0)
+        let result = Result { () throws(ImagingError) in try ImageDecoder.decode(path) }
+        setrlimit(kind, &usual)
+        guard case .failure(.system(let problem)) = result else {
+          Issue.record("\(result.map(\.width))")
+          return
+        }
+        #expect(problem.location == path)
+        #expect(ImagingError.system(problem).exitStatus == .inputOutput)
+      }
     }
   }
 

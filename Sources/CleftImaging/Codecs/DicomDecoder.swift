@@ -13,7 +13,7 @@ enum DicomDecoder {
     var message = [CChar](repeating: 0, count: 200)
     let status = cleft_dicom_read(
       bytes.baseAddress, bytes.count, Int64(ImageDecoder.maximumPixels), &image, &message)
-    guard status == 0 else { throw ImageDecoder.unreadable(path, .dicom, status, cText(message)) }
+    guard status == 0 else { throw ImageDecoder.refusal(path, .dicom, status, cText(message)) }
     defer { cleft_dicom_free(&image) }
     let (width, height) = (Int(image.width), Int(image.height))
     let count = width * height
@@ -43,14 +43,14 @@ enum DicomDecoder {
     let status = cleft_jpeg_decode(
       image.jpeg, image.jpeg_count, Int64(ImageDecoder.maximumPixels), &frame, &message)
     guard status == 0, let pixels = frame.pixels else {
-      throw ImageDecoder.unreadable(path, .dicom, status, cText(message))
+      throw ImageDecoder.refusal(path, .dicom, status, cText(message))
     }
     defer {
       free(pixels)
       free(frame.exif)
     }
     guard frame.width == image.width, frame.height == image.height else {
-      throw ImageDecoder.unreadable(path, .dicom, 1, "the JPEG frame's size differs from Columns x Rows")
+      throw ImageDecoder.refusal(path, .dicom, 1, "the JPEG frame's size differs from Columns x Rows")
     }
     return try body(UnsafeBufferPointer(start: pixels, count: Int(frame.width) * Int(frame.height)))
   }

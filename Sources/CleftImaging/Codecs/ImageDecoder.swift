@@ -14,7 +14,8 @@ public enum ImageDecoder {
 
   /// Reads a picture.
   ///
-  /// - Throws: `ImagingError.missing` or `.unreadable`; a truncated file is an error, never a gray bottom half.
+  /// - Throws: `ImagingError.missing`, `.unreadable`, `.damaged` or `.system`; a truncated file is an error,
+  ///   never a gray bottom half.
   public static func decode(_ path: String, dicom: DicomRendering = .display) throws(ImagingError)
     -> GrayImage
   {
@@ -57,7 +58,7 @@ public enum ImageDecoder {
     var message = [CChar](repeating: 0, count: 200)
     let status = codec(bytes.baseAddress, bytes.count, Int64(maximumPixels), &image, &message)
     guard status == 0, let pixels = image.pixels else {
-      throw unreadable(path, kind, status, cText(message))
+      throw refusal(path, kind, status, cText(message))
     }
     defer {
       free(pixels)
@@ -71,19 +72,25 @@ public enum ImageDecoder {
   }
 
   /// The error for a codec's status and its few words.
-  static func unreadable(
-    _ path: String, _ kind: PictureKind, _ status: Int32, _ text: String
-  ) -> ImagingError {
+  static func refusal(_ path: String, _ kind: PictureKind, _ status: Int32, _ text: String) -> ImagingError {
     let name = kind == .dicom ? "DICOM file" : kind.rawValue.uppercased()
-    let expected =
-      switch Int(status) {
-      case CLEFT_CODEC_TOO_LARGE: "a size that is allowed and that the file can hold"
-      case CLEFT_CODEC_UNSUPPORTED:
+    var problem = Problem(path, found: "a \(name) that cannot be read (\(text))")
+    switch Int(status) {
+    case CLEFT_CODEC_TOO_LARGE:
+      problem.expected = "a size that is allowed and that the file can hold"
+      return .unreadable(problem)
+    case CLEFT_CODEC_UNSUPPORTED:
+      problem.expected =
         kind == .dicom ? "one gray frame of 8 or 16 bits" : "gray or RGB of a kind that is read"
-      case CLEFT_CODEC_MEMORY: "enough free memory"
-      default: "a whole file"
-      }
-    return .unreadable(Problem(path, found: "a \(name) that cannot be read (\(text))", expected: expected))
+      return .unreadable(problem)
+    case CLEFT_CODEC_MEMORY:
+      problem.expected = "enough free memory"
+      problem.hint = "Stop other programs, or use fewer workers."
+      return .system(problem)
+    default:
+      problem.expected = "a whole file"
+      return .damaged(problem)
+    }
   }
 }
 

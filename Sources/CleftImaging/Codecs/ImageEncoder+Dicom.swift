@@ -65,7 +65,7 @@ extension ImageEncoder {
         GrayImage(width: width, height: height, pixels: levels), quality: fields.jpegQuality)
     }
     var message = [CChar](repeating: 0, count: 200)
-    let partial = path + ".partial"
+    let partial = FileSystem.partialPath(of: path)
     let status = withFields(fields, stream.map(Array.init)) { raw in
       cleft_dicom_write(partial, values, Int32(width), Int32(height), raw, &message)
     }

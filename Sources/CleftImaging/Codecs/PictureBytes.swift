@@ -13,7 +13,7 @@ struct PictureBytes: ~Copyable {
 
   /// Reads a regular file.
   ///
-  /// - Throws: `ImagingError.missing` or `.unreadable`, with the path as location.
+  /// - Throws: `ImagingError.missing`, `.unreadable`, `.damaged` or `.system`, with the path as location.
   init(_ path: String) throws(ImagingError) {
     // Without O_NONBLOCK a named pipe would make the program wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -38,7 +38,7 @@ struct PictureBytes: ~Copyable {
         Problem(path, found: "\(count) bytes", expected: "at most \(8 * ImageDecoder.maximumPixels)"))
     }
     guard let memory = malloc(count) else {
-      throw .unreadable(Problem(path, found: "\(count) bytes, more than the free memory"))
+      throw .system(Problem(path, found: "\(count) bytes, more than the free memory"))
     }
     var done = 0
     while done < count {
@@ -48,7 +48,8 @@ struct PictureBytes: ~Copyable {
         let code = errno
         free(memory)
         if got < 0 { throw Self.refused(path, "read", code) }
-        throw .unreadable(Problem(path, found: "a file that shrank while it was read"))
+        throw .damaged(
+          Problem(path, found: "a file that shrank while it was read", expected: "a whole file"))
       }
       done += got
     }
@@ -57,10 +58,18 @@ struct PictureBytes: ~Copyable {
 
   deinit { free(buffer.baseAddress) }
 
+  /// What a system call's error number says about the file itself; all others are about the system.
+  private static let ofTheFile: Set<Int32> = [EACCES, EPERM, ELOOP, ENAMETOOLONG, ENXIO, ENODEV, EOVERFLOW]
+
   private static func refused(_ path: String, _ verb: String, _ code: Int32) -> ImagingError {
-    .unreadable(
-      Problem(
-        path, found: "cannot be \(verb) (\(String(cString: strerror(code))))", hint: "Check the permissions.")
-    )
+    var problem = Problem(path, found: "cannot be \(verb) (\(String(cString: strerror(code))))")
+    if ofTheFile.contains(code) {
+      problem.hint = "Check the path and the permissions."
+      return .unreadable(problem)
+    }
+    problem.hint =
+      code == EMFILE || code == ENFILE
+      ? "Raise the limit of open files (ulimit -n), or use fewer workers." : "Check the disk and the memory."
+    return .system(problem)
   }
 }
