@@ -10,38 +10,91 @@ public struct CSVTable: Sendable {
   public let rows: [[String]]
   /// Line of the file on which each row starts, counted from 1.
   public let lines: [Int]
+  /// Rows with more or fewer fields than the header, where they are set aside instead of thrown.
+  public let raggedRows: [(line: Int, fieldCount: Int)]
 
   /// Reads a table.
   ///
-  /// - Throws: `FormatError` naming the line if a row has more or fewer fields than the header or a quote stays open.
-  public init(_ path: String, separator: Character = ",") throws(FormatError) {
+  /// - Parameter setsRaggedAside: whether rows with more or fewer fields than the header are only listed.
+  /// - Throws: `FormatError` naming the line if a row has more or fewer fields than the header, a quote stays open, or
+  ///   bytes are not UTF-8.
+  public init(
+    _ path: String, separator: Character = ",", setsRaggedAside: Bool = false
+  ) throws(FormatError) {
     self.path = path
     let data = try FileSystem.read(path)
+    try Self.requireText(data, path)
     let parsed = try Self.parse(data, path: path, separator: separator.asciiValue ?? UInt8(ascii: ","))
     guard let header = parsed.first else {
       throw .malformed(Problem(path, found: "an empty file", expected: "a line of column names"))
     }
     columns = header.fields
-    for row in parsed.dropFirst() where row.fields.count != header.fields.count {
+    let ragged = parsed.dropFirst().filter { $0.fields.count != header.fields.count }
+    if let row = ragged.first, !setsRaggedAside {
       throw .malformed(
         Problem(
           "\(path):\(row.line)", found: "\(row.fields.count) fields",
           expected: "\(header.fields.count) as in line 1",
           hint: "Quote fields that contain the separator."))
     }
-    rows = parsed.dropFirst().map(\.fields)
-    lines = parsed.dropFirst().map(\.line)
+    raggedRows = ragged.map { ($0.line, $0.fields.count) }
+    let whole =
+      ragged.isEmpty
+      ? parsed.dropFirst() : parsed.dropFirst().filter { $0.fields.count == header.fields.count }[...]
+    rows = whole.map(\.fields)
+    lines = whole.map(\.line)
   }
 
   /// Index of a column.
   ///
   /// - Throws: `FormatError.malformed` with the nearest names.
   public func column(_ name: String) throws(FormatError) -> Int {
-    if let index = columns.firstIndex(of: name) { return index }
+    if let index = columns.firstIndex(of: name) {
+      guard columns.lastIndex(of: name) == index else {
+        throw .malformed(
+          Problem("\(path):1", found: "column '\(name)' twice", expected: "once", hint: "Rename one of them.")
+        )
+      }
+      return index
+    }
     throw .malformed(
       Problem(
         "\(path):1", found: "no column '\(name)'",
         hint: "Nearest: \(nearestNames(to: name, among: columns).joined(separator: ", "))."))
+  }
+
+  /// Fails if bytes are not UTF-8, which would change words without a trace, or lines end as no tool ends them today.
+  private static func requireText(_ data: Data, _ path: String) throws(FormatError) {
+    let hint = "Save the table as UTF-8."
+    if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
+      throw .malformed(Problem(path, found: "UTF-16", expected: "UTF-8", hint: hint))
+    }
+    let (isText, hasLines, hasReturns) = data.withUnsafeBytes { bytes in
+      (
+        String(validating: bytes, as: UTF8.self) != nil, bytes.contains(UInt8(ascii: "\n")),
+        bytes.contains(UInt8(ascii: "\r"))
+      )
+    }
+    guard isText else {
+      var line = 1
+      var decoder = UTF8()
+      var bytes = data.makeIterator()
+      search: while true {
+        switch decoder.decode(&bytes) {
+        case .scalarValue("\n"): line += 1
+        case .scalarValue: break
+        case .emptyInput, .error: break search
+        }
+      }
+      throw .malformed(
+        Problem("\(path):\(line)", found: "bytes that are not UTF-8", expected: "UTF-8", hint: hint))
+    }
+    if hasReturns, !hasLines {
+      throw .malformed(
+        Problem(
+          path, found: "lines that end with a carriage return alone", expected: "line feeds",
+          hint: "Save the table with Unix or Windows line ends."))
+    }
   }
 
   private struct Row {

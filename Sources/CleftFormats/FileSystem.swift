@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// Reading whole files, and writing them so that nobody ever sees half of one.
 public enum FileSystem {
@@ -33,9 +34,7 @@ public enum FileSystem {
   public static func write(
     to path: String, isDurable: Bool = true, _ body: (FileHandle) throws -> Void
   ) throws(FormatError) {
-    let partial = path + ".partial"
-    let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw writeError(path, errno) }
+    let (partial, descriptor) = try openPartial(path)
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
     do {
       try body(handle)
@@ -58,6 +57,25 @@ public enum FileSystem {
       let code = errno
       unlink(partial)
       throw writeError(path, code)
+    }
+  }
+
+  private static let partialCount = Atomic<Int>(0)
+
+  /// A name beside `path` for a file in work, another one each time, so that two writers of one file do not mix.
+  ///
+  /// It ends in `.partial`, by which what a killed process leaves behind is known.
+  public static func partialPath(of path: String) -> String {
+    "\(path).\(getpid())-\(partialCount.wrappingAdd(1, ordering: .relaxed).oldValue).partial"
+  }
+
+  /// Opens a new file beside `path`: a process in another container may have our number, and so our names.
+  private static func openPartial(_ path: String) throws(FormatError) -> (path: String, descriptor: Int32) {
+    while true {
+      let partial = partialPath(of: path)
+      let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      if descriptor >= 0 { return (partial, descriptor) }
+      if errno != EEXIST { throw writeError(path, errno) }
     }
   }
 
@@ -97,7 +115,13 @@ public enum FileSystem {
   public static func freeBytes(_ path: String) -> Int? {
     var info = statvfs()
     guard statvfs(path, &info) == 0 else { return nil }
-    return Int(info.f_bavail) * Int(info.f_frsize)
+    return byteCount(blocks: UInt(info.f_bavail), of: UInt(info.f_frsize))
+  }
+
+  /// Bytes of so many blocks; the largest number where it has no room for them.
+  package static func byteCount(blocks: UInt, of size: UInt) -> Int {
+    let (bytes, overflows) = blocks.multipliedReportingOverflow(by: size)
+    return overflows ? .max : Int(clamping: bytes)
   }
 
   private static func writeError(_ path: String, _ code: Int32) -> FormatError {

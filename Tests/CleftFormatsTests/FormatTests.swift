@@ -160,3 +160,38 @@ private func temporary(_ name: String, _ data: Data) throws -> String {
     #expect(nearestNames(to: "lrning", among: ["learning", "seed", "lr"]).first == "learning")
   }
 }
+
+@Suite struct TableTextTests {
+  private func table(_ data: Data, setsRaggedAside: Bool = false) throws -> CSVTable {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).csv").path
+    try data.write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try CSVTable(path, setsRaggedAside: setsRaggedAside)
+  }
+
+  @Test func bytesThatAreNotTextAreNamedByLine() throws {
+    let latin = Data("a,b\n1,2\n3,d".utf8) + Data([0xE9]) + Data("f\n".utf8)
+    #expect(throws: FormatError.self) { try table(latin) }
+    do { _ = try table(latin) } catch {
+      #expect("\(error)".contains(":3: bytes that are not UTF-8"))
+    }
+    let wide = Data([0xFF, 0xFE]) + Data("a,b\n".utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] })
+    #expect(throws: FormatError.self) { try table(wide) }
+    #expect(throws: FormatError.self) { try table(Data("a,b\r1,2\r".utf8)) }
+    #expect(try table(Data("a,b\r\n1,2\r\n".utf8)).rows == [["1", "2"]])
+  }
+
+  @Test func raggedRowsAreAnErrorOrSetAside() throws {
+    let ragged = Data("a,b\n1,2\n3\n4,5\n6,7,8\n".utf8)
+    #expect(throws: FormatError.self) { try table(ragged) }
+    let kept = try table(ragged, setsRaggedAside: true)
+    #expect(kept.rows == [["1", "2"], ["4", "5"]] && kept.lines == [2, 4])
+    #expect(kept.raggedRows.map(\.line) == [3, 5] && kept.raggedRows.map(\.fieldCount) == [1, 3])
+  }
+
+  @Test func aColumnNamedTwiceIsAnError() throws {
+    let twice = try table(Data("a,b,a\n1,2,3\n".utf8))
+    #expect(try twice.column("b") == 1)
+    #expect(throws: FormatError.self) { try twice.column("a") }
+  }
+}
