@@ -63,7 +63,9 @@ import Testing
     #expect(
       shipped == (try CaptionTemplates.forRequest(.init(dataFolder: "", split: .test), dataset: dataset)))
     let error = #expect(throws: DataError.self) { try CaptionTemplates.shipped("chexprt") }
-    #expect(error?.description.contains("no texts for 'chexprt'; expected chexpert") == true)
+    #expect(
+      error?.description.contains("no texts for 'chexprt'; expected chexpert, rsna, embed, manifest.") == true
+    )
   }
 
   @Test func partsAreLeftOutAndValuesReplaced() throws {
@@ -143,6 +145,72 @@ import Testing
     let error = try #require(
       #expect(throws: DataError.self) { try CaptionTemplates(file: "/nowhere/own.yaml") })
     #expect(error.exitStatus == .missingInput && error.description.contains("/nowhere/own.yaml"))
+  }
+}
+
+@Suite struct DatasetCatalogTests {
+  private func entry(_ name: String) throws -> DatasetCatalog.Entry {
+    try #require(DatasetCatalog.named(name))
+  }
+
+  @Test func entriesSayWhatSetsThemApart() throws {
+    #expect(DatasetCatalog.all.map(\.name) == ["chexpert", "rsna", "embed", "manifest"])
+    #expect(DatasetCatalog.all.map(\.canTrainContrastively) == [true, false, true, true])
+    #expect(DatasetCatalog.all.map { $0.keepsLeadingSpace(true) } == [true, false, true, true])
+    #expect(DatasetCatalog.all.allSatisfy { $0.keepsLeadingSpace(false) })
+    #expect(
+      DatasetCatalog.specificOptions == [
+        "five_cls", "negative_prompt", "structural_cap", "simple_cap", "natural_cap", "instance_test_cap",
+        "pred_density", "balanced_test", "small_balanced_train", "keep_size", "image_column", "text_column",
+        "label_columns", "class_column", "patient_column", "split_column", "separator", "image_dir",
+        "embed_findings_csv", "embed_clinical_csv", "embed_legend_csv", "embed_density_pickle",
+      ])
+  }
+
+  @Test func optionsOfOtherDatasetsAreRefused() throws {
+    let given = ["structural_cap", "data_pct", "pred_density", "keep_size", "five_cls", "negative_prompt"]
+    let error = #expect(throws: DataError.self) { try entry("manifest").requireHeeded(given) }
+    #expect(error?.exitStatus == .badConfiguration)
+    #expect(
+      error?.description
+        == "--dataset manifest: --five_cls (for chexpert, rsna), --keep_size (for rsna), --pred_density (for embed), "
+        + "--structural_cap (for embed), which would be ignored; expected options of this dataset. Leave them out, or "
+        + "name the dataset they are for.")
+    #expect(throws: DataError.self) { try entry("chexpert").requireHeeded(["image_column"]) }
+    // As the published commands have it.
+    try entry("rsna").requireHeeded(["five_cls", "keep_size", "learning_rate"])
+    for entry in DatasetCatalog.all { try entry.requireHeeded(entry.heeds) }
+  }
+
+  @Test func departuresAreThoseOfTheRequest() throws {
+    func departures(_ name: String, _ change: (inout DatasetRequest) -> Void = { _ in }) throws -> [String] {
+      var request = DatasetRequest(dataFolder: "", split: .test)
+      change(&request)
+      return try entry(name).departures(request)
+    }
+    let undone = " (--compat reference undoes it)"
+    #expect(DatasetCatalog.undone == undone)
+    let pictures =
+      "DICOM pictures are shown through their LUTs and windows, not scaled by their maximum" + undone
+    #expect(try departures("rsna") == ["the RSNA prompt says pneumonia" + undone, pictures])
+    #expect(try departures("rsna") { $0.isPromptTuning = true }.count == 3)
+    #expect(try departures("rsna") { $0.isReference = true }.isEmpty)
+    #expect(try departures("chexpert").isEmpty && departures("manifest") == [pictures])
+    let share = try departures("chexpert") {
+      $0.isPromptTuning = true
+      $0.fraction = 0.5
+    }
+    #expect(share == ["--prompt_ft takes --data_pct of the training rows only" + undone])
+    let labels = "EMBED pictures with the default captions have BI-RADS labels" + undone
+    let procedure = "EMBED pictures without an annotation or a procedure are left out, and do not end the run"
+    #expect(try departures("embed").contains(labels) && !departures("embed").contains(procedure))
+    let structural = try departures("embed") {
+      $0.captionFamily = "structural"
+      $0.isReference = true
+    }
+    #expect(structural.contains(procedure) && !structural.contains(labels))
+    #expect(
+      try departures("embed") { $0.isSmallBalancedTrain = true }.contains("--small_balanced_train is heeded"))
   }
 }
 

@@ -77,7 +77,11 @@ import Testing
         $0.hasNegatives = false
       })
     #expect(tuned.leftOut == ["not frontal": 2, "no caption": 1])
-    #expect(try CheXpert.open(scratch.request(.train) { $0.hasNegatives = true }).captionLength == 96)
+    let entry = try #require(DatasetCatalog.named("chexpert"))
+    for (hasNegatives, length) in [(false, 64), (true, 96)] {
+      let request = scratch.request(.train) { $0.hasNegatives = hasNegatives }
+      #expect(try CheXpert.open(request).captionLength == length && entry.captionLength(request) == length)
+    }
   }
 
   @Test func fiveClassesHaveTheirOwnOrderAndPrompts() throws {
@@ -149,6 +153,47 @@ import Testing
     #expect(published == tenth)
   }
 
+  @Test func aShareWithoutARowIsRefused() throws {
+    let scratch = try scratch()
+    let error = #expect(throws: DataError.self) {
+      try CheXpert.open(scratch.request(.train) { $0.fraction = 0.125 })
+    }
+    #expect(error?.exitStatus == .badConfiguration)
+    #expect(
+      error?.description
+        == "--data_pct 0.125: no row left of 3; expected a share of at least one row. One row is a share of "
+        + "0.3333333333333333.")
+    for fraction in [1e-20, 0, -1] {
+      #expect(throws: DataError.self) {
+        try CheXpert.open(scratch.request(.train) { $0.fraction = fraction })
+      }
+    }
+  }
+
+  @Test func tablesWithoutRows() throws {
+    let scratch = try scratch([Self.header])
+    let dataset = try CheXpert.open(scratch.request(.train) { $0.fraction = 0.5 })
+    let error = #expect(throws: DataError.self) { try dataset.requireRows() }
+    #expect(
+      error?.description
+        == "\(scratch.folder)/CheXpert/train_cheXbert_clean_95.csv: no usable row; expected at least one.")
+    try scratch.write("CheXpert/train_cheXbert_clean_95.csv", "\r\n\n")
+    let empty = #expect(throws: FormatError.self) { try CheXpert.open(scratch.request(.train)) }
+    #expect(
+      empty?.description.hasSuffix("clean_95.csv: an empty file; expected a line of column names.") == true)
+  }
+
+  /// What was skipped says why nothing is left.
+  @Test func tablesOfBadRows() throws {
+    let lines = [Self.header] + (1...2).map { Self.line(Self.path($0), "AP", [.edema: "x"]) }
+    let scratch = try scratch(lines)
+    let dataset = try CheXpert.open(scratch.request(.train) { $0.badRows = .skip })
+    let error = #expect(throws: DataError.self) { try dataset.requireRows() }
+    #expect(error?.problem.hint.hasPrefix("Bad rows: 2, the first ") == true)
+    #expect(
+      error?.problem.hint.hasSuffix(".csv:2: column 'Edema' is 'x'; expected 1, 0, -1 or empty.") == true)
+  }
+
   @Test func anotherTableAndASuffix() throws {
     let scratch = try scratch()
     let there = try scratch.write("CheXpert/CheXpert-v1.0/a/1.jpg", "")
@@ -184,5 +229,34 @@ import Testing
       try CheXpert.open(scratch.request(.train) { $0.captionFile = file })
     }
     #expect(error?.description.contains("no value {POSITIVE}. Nearest: POSITIVES") == true)
+  }
+
+  @Test func rowsOfAnotherLengthStopOrAreCollected() throws {
+    let scratch = try scratch(
+      Self.published + ["a,b", Self.line(Self.path(6)) + ",1", Self.line(Self.path(7))])
+    let table = "\(scratch.folder)/CheXpert/train_cheXbert_clean_95.csv"
+    let error = #expect(throws: DataError.self) { try CheXpert.open(scratch.request(.train)) }
+    #expect(
+      error?.description
+        == "\(table):7: 2 fields; expected 16 as in line 1. Quote fields that contain the separator, or pass "
+        + "--on_bad_row skip (skipped rows are counted and listed).")
+    let dataset = try CheXpert.open(scratch.request(.train) { $0.badRows = .skip })
+    #expect(
+      dataset.badRows == [
+        BadRow(origin: "\(table):7", imagePath: "", reason: "2 fields; expected 16 as in line 1"),
+        BadRow(origin: "\(table):8", imagePath: "", reason: "17 fields; expected 16 as in line 1"),
+      ])
+    #expect(dataset.samples.last?.origin == "\(table):9" && dataset.samples.count == 4)
+    #expect(dataset.leftOut == ["not frontal": 2])
+  }
+
+  @Test func testPicturesWithSeveralClassesAreCounted() throws {
+    let scratch = try scratch(name: "chexpert_5x200.csv")
+    let note = "test pictures have several of the classes and are scored on the first in class order"
+    #expect(try CheXpert.open(scratch.request(.test)).notes.last == "2 \(note)")
+    let five = try CheXpert.open(scratch.request(.test) { $0.usesFiveClasses = true })
+    #expect(five.notes.last == "1 \(note)" && five.notes.count == 2)
+    let table = "\(scratch.folder)/CheXpert/chexpert_5x200.csv"
+    #expect(try CheXpert.open(scratch.request(.valid, table: table)).notes.isEmpty)
   }
 }

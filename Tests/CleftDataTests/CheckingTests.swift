@@ -17,9 +17,11 @@ private func dataset(
   _ samples: [Sample], classes: [String] = ["a", "b", "c"], badRows: [BadRow] = [], table: String = "t.csv",
   captionLength: Int = 64
 ) -> ImageTextDataset {
-  ImageTextDataset(
-    name: "set", table: table, samples: samples, classNames: classes, promptSets: [], badRows: badRows,
-    captionLength: captionLength)
+  var made = ImageTextDataset(
+    name: "set", table: table, samples: samples, classNames: classes, promptSets: [])
+  made.badRows = badRows
+  made.captionLength = captionLength
+  return made
 }
 
 private func sound(_ checksum: String, constant: UInt8? = nil, width: Int = 4) -> PictureFinding {
@@ -99,7 +101,7 @@ private func words(_ caption: String) -> Int { caption.split(separator: " ").cou
     #expect(
       result.problems.map(\.path) == ["gone.png", "x.png", "gray.png", "cut.jpg", "bomb.dcm", "pipe.png"])
     #expect(result.problems[1].reason == bad.reason)
-    #expect(result.problems[2].reason.contains("9"))
+    #expect(result.problems[2].reason == "constant: every pixel is 9")
     #expect(!result.isSound)
     let pictures = try #require(result.splits.first?.pictures)
     #expect((pictures.fileCount, pictures.decodedCount, pictures.kinds) == (6, 2, ["png": 2]))
@@ -185,6 +187,8 @@ private func words(_ caption: String) -> Int { caption.split(separator: " ").cou
         leave*) exit 3 ;;
         hang*) exec sleep 60 ;;
         babble*) echo 'no answer' ;;
+        linger*) exec sleep 60 </dev/null >/dev/null ;;
+        nap*) sleep 0.2; echo "{\\"faulty\\":{\\"fault\\":\\"missing\\",\\"reason\\":\\"$name\\"}}" ;;
         *) echo "{\\"faulty\\":{\\"fault\\":\\"missing\\",\\"reason\\":\\"$name\\"}}" ;;
       esac
     done
@@ -217,6 +221,14 @@ private func words(_ caption: String) -> Int { caption.split(separator: " ").cou
     let names = (0..<12).map { $0 == 5 ? "hang" : "p\($0)" }
     var expected = names.map(answered)
     expected[5] = .faulty(fault: .slow, reason: "took longer than 1 s")
+    #expect(try inspect(names, workers: 2, timeoutSeconds: 1) == expected)
+  }
+
+  /// One that closes its side and does not end is waited for; the others' answers are read meanwhile.
+  @Test func aChildThatLingersMakesNoOtherOneSlow() throws {
+    let names = ["linger"] + (0..<12).map { "nap\($0)" }
+    var expected = names.map(answered)
+    expected[0] = .faulty(fault: .crashed, reason: "crashed the decoder (signal 9)")
     #expect(try inspect(names, workers: 2, timeoutSeconds: 1) == expected)
   }
 
@@ -267,6 +279,8 @@ private func words(_ caption: String) -> Int { caption.split(separator: " ").cou
     #expect(findings[0] == .sound(facts: expected))
     #expect((expected.width, expected.height, expected.constantLevel) == (3, 2, nil))
     #expect(findings[2].facts?.constantLevel == 9)
+    #expect(findings[2].problem == PictureProblem(.constant, "constant: every pixel is 9"))
+    #expect(findings[0].problem == nil)
     let faults = findings.map { finding -> PictureFault? in
       if case .faulty(let fault, _) = finding { fault } else { nil }
     }

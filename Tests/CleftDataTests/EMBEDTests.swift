@@ -52,7 +52,8 @@ import Testing
     #expect(sample.imagePath == "\(folder.path)/Embed/images/cohort_1/a.dcm")
     #expect(sample.patient == "60001")
     #expect(dataset.captionLength == length)
-    #expect(EMBED.captionLength(folder.request(family: family)) == length)
+    #expect(
+      DatasetCatalog.named("embed")?.captionLength(folder.request(.train, family: family)) == length)
   }
 
   /// What stands in front of a picture's class prompts; double spaces are the published ones.
@@ -239,9 +240,122 @@ import Testing
     request.fraction = 0.1
     let names = try EMBED.open(request).samples.map { $0.imagePath.split(separator: "/").last ?? "" }
     #expect(names == [83, 53, 70, 45, 44, 39, 22, 80, 10, 0].map { "\($0).dcm" })
+    request.fraction = 0.001
+    let error = #expect(throws: DataError.self) { try EMBED.open(request) }
+    #expect(error?.problem.location == "--data_pct 0.001" && error?.problem.found == "no row left of 100")
+    request.fraction = 0.1
     request.split = .test
     #expect(try EMBED.open(request).samples.count == 100)
     request.subsamplesAllSplits = true
     #expect(try EMBED.open(request).samples.count == 10)
+  }
+
+  @Test func tablesWithoutRows() throws {
+    let folder = try EMBEDFolder([], findings: [])
+    defer { folder.remove() }
+    let dataset = try EMBED.open(folder.request())
+    let error = #expect(throws: DataError.self) { try dataset.requireRows() }
+    #expect(
+      error?.description
+        == "\(folder.path)/Embed/tables/EMBED_OpenData_metadata_reduced_test.csv: no usable row; expected at least one."
+    )
+  }
+
+  /// Lists and tables that a split is made of are those that are read, under the same rules.
+  @Test func whatASplitMakerWritesIsRead() throws {
+    let letters = ["A", "N", "B", "P", "S", "M", "K"]
+    let findings = (0..<40).flatMap { index -> [[String]] in
+      ["R", "L"].map { side in
+        ["\(9000 + index).0", side, side == "L" ? "\(index % 4 + 1).0" : "5", letters[index % 7]]
+          + Array(repeating: "", count: 7)
+      }
+    }
+    let pictures = (0..<40).map { index in
+      ["\(100 + index)"] + EMBEDFolder.picture("\(index).dcm", accession: "\(9000 + index)").dropFirst()
+    }
+    let folder = try EMBEDFolder(pictures, findings: findings)
+    defer { folder.remove() }
+    let tables = "\(folder.path)/Embed/tables"
+    for split in Split.allCases {
+      try FileManager.default.removeItem(
+        atPath: "\(tables)/EMBED_OpenData_metadata_reduced_\(split.rawValue).csv")
+    }
+    let source = "\(tables)/EMBED_OpenData_metadata.csv"
+    try FileSystem.write(
+      Data(csvText(columns: EMBEDFolder.pictureColumns, rows: pictures).utf8), to: source)
+    let maker = try #require(SplitCatalog.named("embed"))
+    _ = try maker.make(source: source, outputFolder: "\(folder.path)/Embed", seed: 1)
+    for predictsDensity in [false, true] {
+      var count = 0
+      for split in Split.allCases {
+        var request = folder.request(split)
+        request.predictsDensity = predictsDensity
+        request.isBalancedTest = true
+        request.isSmallBalancedTrain = true
+        let dataset = try EMBED.open(request)
+        count += dataset.samples.count
+        for sample in dataset.samples {
+          let name = (sample.imagePath as NSString).lastPathComponent.dropLast(4)
+          let index = try #require(Int(name))
+          #expect(sample.labels == [predictsDensity ? index % 4 : index % 7])
+        }
+        let hasList = split != .valid || predictsDensity
+        #expect(dataset.notes.isEmpty == !hasList && dataset.leftOut.isEmpty)
+        #expect(!dataset.notes.contains { $0.contains("differ") || $0.contains("not used") })
+      }
+      #expect(count == 40)
+    }
+  }
+
+  @Test func rowsOfAnotherLengthStopOrAreCollected() throws {
+    let folder = try EMBEDFolder([
+      EMBEDFolder.picture("a.dcm"), Array(EMBEDFolder.picture("b.dcm").dropLast()),
+      EMBEDFolder.picture("c.dcm"),
+    ])
+    defer { folder.remove() }
+    var request = folder.request()
+    let error = #expect(throws: DataError.self) { try EMBED.open(request) }
+    #expect(error?.problem.found == "6 fields" && error?.problem.expected == "7 as in line 1")
+    request.badRows = .skip
+    let dataset = try EMBED.open(request)
+    #expect(dataset.samples.count == 2)
+    let table = "\(folder.path)/Embed/tables/EMBED_OpenData_metadata_reduced_test.csv"
+    #expect(
+      dataset.badRows == [
+        BadRow(origin: "\(table):3", imagePath: "", reason: "6 fields; expected 7 as in line 1")
+      ])
+  }
+
+  /// All files may lie elsewhere; the layout is then not needed.
+  @Test func filesInPlaceOfTheLayouts() throws {
+    let folder = try EMBEDFolder([EMBEDFolder.picture("a.dcm")])
+    defer { folder.remove() }
+    let elsewhere = "\(folder.path)/elsewhere"
+    try FileManager.default.moveItem(atPath: "\(folder.path)/Embed/tables", toPath: elsewhere)
+    try FileManager.default.removeItem(atPath: "\(folder.path)/Embed")
+    var request = folder.request(family: "structural")
+    request.table = "\(elsewhere)/EMBED_OpenData_metadata_reduced_test.csv"
+    #expect(throws: FormatError.self) { try EMBED.open(request) }
+    request.embed.findings = "\(elsewhere)/EMBED_OpenData_clinical_reduced.csv"
+    request.embed.clinical = "\(elsewhere)/EMBED_OpenData_clinical.csv"
+    request.embed.legend = "\(elsewhere)/AWS_Open_Data_Clinical_Legend.csv"
+    #expect(try EMBED.open(request).samples.map(\.caption) == [Self.structural.joined(separator: " ")])
+    request.predictsDensity = true
+    request.embed.densities = "\(elsewhere)/own.pickle"
+    // One that is named must be there.
+    let error = #expect(throws: DataError.self) { try EMBED.open(request) }
+    #expect(error?.problem.location == "\(elsewhere)/own.pickle")
+    try PlainPickle.write(["/x/images/a.dcm": 2], to: "\(elsewhere)/own.pickle")
+    let dataset = try EMBED.open(request)
+    #expect(dataset.samples.map(\.labels) == [[1]])
+    #expect(dataset.notes.first == "labels are those of own.pickle")
+    #expect(
+      EMBED.tables(request).map { ($0 as NSString).lastPathComponent } == [
+        "EMBED_OpenData_metadata_reduced_test.csv", "EMBED_OpenData_clinical_reduced.csv",
+        "EMBED_OpenData_clinical.csv", "AWS_Open_Data_Clinical_Legend.csv", "own.pickle",
+      ])
+    #expect(EMBED.tables(request).allSatisfy { $0.hasPrefix(elsewhere) })
+    request.isBalancedTest = true
+    #expect(EMBED.tables(request).last?.hasSuffix("Embed/test_4x500_path2density.pickle") == true)
   }
 }

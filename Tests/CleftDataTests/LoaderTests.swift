@@ -61,34 +61,44 @@ import Testing
     #expect(try loader.next() == nil)
   }
 
-  @Test func aSlowConsumerHoldsTheThreadsBack() throws {
-    let asked = Mutex<[Int]>([])
-    let loader = ImageLoader(samples: samples, pictures: store(), augmentation: nil, workerCount: 2) {
-      batch in
-      asked.withLock { $0.append(batch) }
-      return BatchPlan(indices: [0, 1, 2], epoch: 0)
+  /// Waits until something is so, for a minute on a machine that is busy with other things.
+  private func wait(until isSo: () -> Bool) -> Bool {
+    let limit = Date(timeIntervalSinceNow: 60)
+    while !isSo(), Date() < limit { Thread.sleep(forTimeInterval: 0.002) }
+    return isSo()
+  }
+
+  /// Loads endlessly, and holds every batch that is asked for against the batches that may be ahead.
+  private func requireLead(_ batches: Int, workerCount: Int, indices: [Int]) throws {
+    let taken = Atomic<Int>(0)
+    let asked = Mutex<[(batch: Int, lead: Int)]>([])
+    let store = store()
+    let loader = ImageLoader(
+      samples: samples, pictures: store, augmentation: nil, workerCount: workerCount
+    ) { batch in
+      let lead = batch + 1 - taken.load(ordering: .sequentiallyConsistent)
+      asked.withLock { $0.append((batch, lead)) }
+      return BatchPlan(indices: indices, epoch: 0)
     }
     defer { loader.stop() }
-    for taken in 0..<6 {
-      let limit = Date(timeIntervalSinceNow: 5)
-      while asked.withLock({ $0.count }) < taken + 4, Date() < limit { Thread.sleep(forTimeInterval: 0.002) }
-      Thread.sleep(forTimeInterval: 0.01)
-      #expect(asked.withLock { $0 } == Array(0..<taken + 4))
-      #expect(try loader.next()?.count == 3)
+    for round in 0..<6 {
+      // All that may be loaded is: threads that would go on have had their chance to ask.
+      let loaded = (round + batches) * indices.count
+      #expect(wait { store.summary.decodings >= loaded })
+      taken.add(1, ordering: .sequentiallyConsistent)
+      #expect(try loader.next()?.count == indices.count)
     }
+    let all = asked.withLock { $0 }
+    #expect(all.map(\.batch) == Array(0..<all.count))
+    #expect(all.map(\.lead).max() == batches)
+  }
+
+  @Test func aSlowConsumerHoldsTheThreadsBack() throws {
+    try requireLead(4, workerCount: 2, indices: [0, 1, 2])
   }
 
   @Test func tinyBatchesKeepAllThreadsBusy() throws {
-    let asked = Mutex(0)
-    let loader = ImageLoader(samples: samples, pictures: store(), augmentation: nil, workerCount: 6) { _ in
-      asked.withLock { $0 += 1 }
-      return BatchPlan(indices: [0], epoch: 0)
-    }
-    defer { loader.stop() }
-    let limit = Date(timeIntervalSinceNow: 5)
-    while asked.withLock({ $0 }) < 12, Date() < limit { Thread.sleep(forTimeInterval: 0.002) }
-    Thread.sleep(forTimeInterval: 0.01)
-    #expect(asked.withLock { $0 } == 12)
+    try requireLead(12, workerCount: 6, indices: [0])
   }
 
   @Test func aLoaderNobodyHoldsTakesItsThreadsAlong() throws {
@@ -99,9 +109,7 @@ import Testing
       let loader = loader(samples, store, workerCount: 3, batches: 1000)
       _ = try loader.next()
     }
-    let limit = Date(timeIntervalSinceNow: 5)
-    while abandoned != nil, Date() < limit { Thread.sleep(forTimeInterval: 0.002) }
-    #expect(abandoned == nil)
+    #expect(wait { abandoned == nil })
   }
 
   @Test func aStoppedLoaderHasNoMoreBatches() throws {
@@ -109,5 +117,29 @@ import Testing
     _ = try loader.next()
     loader.stop()
     #expect(try loader.next() == nil)
+  }
+}
+
+@Suite struct WorkerPoolTests {
+  private struct Failure: Error, Equatable { var job: Int }
+
+  @Test(arguments: [1, 4]) func resultsComeInOrder(workers: Int) {
+    #expect(WorkerPool.map(100, workerCount: workers) { $0 * $0 } == (0..<100).map { $0 * $0 })
+    #expect(WorkerPool.map(3, workerCount: workers) { $0 == 1 ? nil : $0 } == [0, nil, 2])
+    #expect(WorkerPool.map(0, workerCount: workers) { $0 }.isEmpty)
+  }
+
+  @Test(arguments: [1, 4]) func theFirstErrorEndsTheWork(workers: Int) throws {
+    let begun = Atomic<Int>(0)
+    let error = #expect(throws: Failure.self) {
+      try WorkerPool.map(100_000, workerCount: workers) { job in
+        begun.add(1, ordering: .relaxed)
+        if job == 7 { Thread.sleep(forTimeInterval: 0.02) }
+        if job >= 7 { throw Failure(job: job) }
+        return job
+      }
+    }
+    #expect(error == Failure(job: 7))
+    #expect(begun.load(ordering: .relaxed) < 100)
   }
 }

@@ -1,5 +1,6 @@
 import CleftData
 import CleftFormats
+import CleftImaging
 import Foundation
 import Testing
 
@@ -169,6 +170,44 @@ import Testing
     #expect(throws: FormatError.self) { try Manifest.open(scratch.request(.valid, table: "/nowhere.csv")) }
   }
 
+  @Test func aPictureColumnOfAnotherName() throws {
+    #expect(
+      try message("own.csv", "images,who,report\na.png,p,t\n") { $0.manifest.text = "report" }
+        == "\(scratch.folder)/own.csv:1: no column 'image' (--image_column). Nearest: images, who, report. Pass the "
+        + "name with --image_column.")
+  }
+
+  @Test func tablesWithoutRows() throws {
+    for empty in ["", "\n\r\n", "\u{FEFF}"] {
+      #expect(
+        try message("own.csv", empty) { $0.manifest.text = "text" }
+          == "\(scratch.folder)/own.csv: an empty file; expected a line of column names.")
+    }
+    for header in ["image,text,class", "image,text,class\n"] {
+      let dataset = try open("own.csv", header, .test) {
+        $0.manifest.text = "text"
+        $0.manifest.className = "class"
+        $0.fraction = 0.1
+        $0.subsamplesAllSplits = true
+      }
+      #expect(dataset.promptSets.isEmpty)
+      let error = #expect(throws: DataError.self) { try dataset.requireRows() }
+      #expect(error?.description == "\(scratch.folder)/own.csv: no usable row; expected at least one.")
+    }
+  }
+
+  @Test func captionLengths() throws {
+    let entry = try #require(DatasetCatalog.named("manifest"))
+    for (hasNegatives, length) in [(false, 64), (true, 96)] {
+      let dataset = try open("own.csv", "image,a\nx.png,1\n") {
+        $0.manifest.labels = ["a"]
+        $0.hasNegatives = hasNegatives
+      }
+      #expect(dataset.captionLength == length)
+      #expect(entry.captionLength(scratch.request(.train) { $0.hasNegatives = hasNegatives }) == length)
+    }
+  }
+
   @Test func sharesAndSuffixes() throws {
     let rows = (0..<100).map { "\($0).png,t" }.joined(separator: "\n")
     let resized = try scratch.write("53_small.png", "")
@@ -178,5 +217,112 @@ import Testing
       $0.imageSuffix = "_small"
     }
     #expect(dataset.samples.map(\.imagePath) == ["\(scratch.folder)/83_small.png", resized])
+    let none = try message("own.csv", "image,text\n\(rows)\n") {
+      $0.manifest.text = "text"
+      $0.fraction = 1e-9
+    }
+    #expect(none.hasPrefix("--data_pct 1e-09: no row left of 100; expected a share of at least one row."))
+  }
+
+  @Test func rowsOfAnotherLengthStopOrAreCollected() throws {
+    let table = "image,text,part\na.png,one,train\nb.png,x,y,train\n\nc.png,two,train\nd.png,three,test\n"
+    let text = try message("own.csv", table) { $0.manifest.text = "text" }
+    #expect(
+      text == "\(scratch.folder)/own.csv:3: 4 fields; expected 3 as in line 1. Quote fields that contain the "
+        + "separator, or pass --on_bad_row skip (skipped rows are counted and listed).")
+    func read(_ split: Split) throws -> ImageTextDataset {
+      try open("own.csv", table, split) {
+        $0.manifest.text = "text"
+        $0.manifest.split = "part"
+        $0.badRows = .skip
+      }
+    }
+    let bad = BadRow(
+      origin: "\(scratch.folder)/own.csv:3", imagePath: "", reason: "4 fields; expected 3 as in line 1")
+    let parts = try [Split.train, .valid, .test].map(read)
+    #expect(parts.map { $0.samples.map(\.caption) } == [["one", "two"], [], ["three"]])
+    // Its split is unknown; one without any rows remains one without any.
+    #expect(parts.map(\.badRows) == [[bad], [], [bad]])
+    // Too many fields under a single column are a matter of the separator.
+    #expect(
+      try message("semi.csv", "image;text\na.png;one, two\n") { $0.manifest.text = "text" }.contains(
+        "pass --separator"))
+  }
+
+  @Test func patientsHaveOneSpelling() throws {
+    let cells = ["7", "7.0", " 7 ", "007.00", "7.5", "12e5", " p 1", "NaN", " ", "7.", ".0"]
+    let rows = cells.map { "x.png,t,\($0)\n" }.joined()
+    let dataset = try open("own.csv", "image,text,who\n" + rows) {
+      $0.manifest.text = "text"
+      $0.manifest.patient = "who"
+    }
+    #expect(
+      dataset.samples.map(\.patient) == ["7", "7", "7", "007", "7.5", "12e5", "p 1", nil, nil, "7.", ".0"])
+    let other = try open("other.csv", "image,text,who\ny.png,t,7.0\n", .test) {
+      $0.manifest.text = "text"
+      $0.manifest.patient = "who"
+    }
+    #expect(PatientOverlap([(.train, dataset), (.test, other)]).shared.map(\.patient) == ["7"])
+  }
+
+  /// Tables of the splits need not have all classes: their numbers are the same in all.
+  @Test func classesOfAllTables() throws {
+    let train = try scratch.write("train.csv", "image,kind\na.png,zebra\nb.png,horse\n")
+    let valid = try scratch.write("valid.tsv", "image\tkind\nc.png\t ape\nd.png\tape\textra\n")
+    let other = try scratch.write("other.csv", "image,sort\ne.png,yak\n")
+    func read(_ split: Split, _ table: String) throws -> ImageTextDataset {
+      try Manifest.open(
+        scratch.request(split, table: table) {
+          $0.manifest.className = "kind"
+          $0.manifest.classTables = [train, valid, other]
+          $0.badRows = .skip
+        })
+    }
+    let parts = try [read(.train, train), read(.valid, valid)]
+    #expect(parts.map(\.classNames) == Array(repeating: ["ape", "horse", "zebra"], count: 2))
+    #expect(parts.map { $0.samples.map(\.labels) } == [[[2], [1]], [[0]]])
+    #expect(
+      parts[1].promptSets[0].prompts.count == 3 && parts[1].samples[0].caption?.hasSuffix("ape") == true)
+    #expect(throws: DataError.self) { try read(.test, other) }
+  }
+
+  @Test func testPicturesWithSeveralClassesAreCounted() throws {
+    func notes(_ split: Split) throws -> [String] {
+      try open("own.csv", "image,a,b\nx.png,1,1\ny.png,0,1\n", split) { $0.manifest.labels = ["a", "b"] }
+        .notes
+    }
+    #expect(
+      try notes(.test) == [
+        "1 test pictures have several of the classes and are scored on the first in class order"
+      ])
+    #expect(try notes(.train).isEmpty)
+  }
+
+  @Test func negativesNeedCaptionsMadeHere() throws {
+    #expect(
+      try message("own.csv", "image,report,a\nx.png,t,1\n") {
+        $0.manifest.text = "report"
+        $0.manifest.labels = ["a"]
+        $0.hasNegatives = true
+      }
+        == "--negative_prompt: --text_column 'report', whose texts it does not change; expected captions made from "
+        + "labels. Leave out one of the two.")
+  }
+
+  /// With and without a look into the pictures the same rows are left out, and counted alike.
+  @Test func missingPicturesAreLeftOutOneWay() throws {
+    let pictures = try PictureFolder()
+    let there = try pictures.pictures(2)
+    let dataset = try open(
+      "own.csv", "image,text\n/nowhere/a.png,t\n\"\(there[0])\",t\n/nowhere/a.png,u\n\"\(there[1])\",t\n"
+    ) { $0.manifest.text = "text" }
+    var quick = dataset
+    quick.leaveOutMissingPictures()
+    let thorough = try PictureVerification.run(
+      dataset, store: PictureStore(pipeline: ImagePipeline(sizePixels: 56), memoryBytes: 0), policy: .skip,
+      memo: nil, workerCount: 1, progress: { _, _ in })
+    #expect(quick.samples.map(\.imagePath) == there && quick.badRows.count == 2)
+    #expect(quick.samples == thorough.samples && quick.badRows == thorough.badRows)
+    #expect(quick.leftOut == thorough.leftOut)
   }
 }

@@ -79,6 +79,30 @@ import Testing
     #expect(try folder.compare(paths).summary.stale == 1)
   }
 
+  /// Nanoseconds since 1970 fit into 64 bits until 2262.
+  @Test func sourcesOfAFarFutureAreAsGoodAsOthers() throws {
+    let paths = try folder.pictures(2)
+    func touch(_ seconds: Int) {
+      let times = [timespec(tv_sec: seconds, tv_nsec: 7), timespec(tv_sec: seconds, tv_nsec: 7)]
+      #expect(utimensat(AT_FDCWD, paths[1], times, 0) == 0)
+    }
+    touch(9_300_000_000)
+    try folder.prepare(paths)
+    #expect(try folder.compare(paths).summary.preparedReads == 2)
+    touch(9_300_000_001)
+    #expect(try folder.compare(paths).summary.stale == 1)
+  }
+
+  @Test func leftoversOfAKilledRunAreRemoved() throws {
+    let paths = try folder.pictures(1)
+    try folder.prepare(paths)
+    let files = FileSystem.list(folder.out)
+    try FileSystem.write(Data([1]), to: FileSystem.partialPath(of: index))
+    #expect(FileSystem.list(folder.out).count == files.count + 1)
+    try folder.prepare(paths)
+    #expect(FileSystem.list(folder.out) == files)
+  }
+
   /// A kill leaves an index that ends anywhere, and records behind its end.
   @Test func anIndexCutAnywhereIsContinued() throws {
     let paths = try folder.pictures(5)
@@ -139,7 +163,7 @@ import Testing
     #expect(seen.summary.damaged == 1)
     let check = try PreparedPictures.open(folder.out, dataFolder: folder.data)
       .verify(paths: paths, dicom: .display, workerCount: 1) { _, _ in }
-    #expect(check.differing.map(\.path) == [paths[1]])
+    #expect(check.differing.map(\.imagePath) == [paths[1]])
     #expect(try folder.prepare(paths).written == 1)
     #expect(try folder.compare(paths).summary.preparedReads == 3)
   }
@@ -167,7 +191,7 @@ import Testing
       try folder.write("blank.png", ImageEncoder.png(GrayImage(width: 40, height: 30, level: 7))))
     for _ in 0..<2 {
       let report = try folder.prepare(paths)
-      #expect(report.problems.map(\.path) == [paths[1], paths[4], paths[5]])
+      #expect(report.problems.map(\.imagePath) == [paths[1], paths[4], paths[5]])
       #expect(report.problems.dropFirst().map(\.reason) == ["no such file", "constant: every pixel is 7"])
       #expect(try line(paths[1]).contains("unknown kind of file"))
     }

@@ -19,6 +19,7 @@ import Testing
     #expect(
       dataset.samples[1].imagePath == "\(scratch.folder)/RSNA Pneumonia/stage_2_train_images/b.dcm")
     #expect(dataset.captionLength == 64 && dataset.notes.isEmpty)
+    #expect(DatasetCatalog.named("rsna")?.captionLength(scratch.request(.test)) == 64)
   }
 
   @Test func theRightPromptIsScoredAndThePublishedOneBesideIt() throws {
@@ -68,6 +69,31 @@ import Testing
     #expect(try names(.valid).count == 100)
   }
 
+  /// A share so small that a whole of it has more copies than a machine has memory.
+  @Test func sharesOfLessThanARow() throws {
+    let scratch = try scratch((0..<100).map { "p\($0),\($0 % 2)" })
+    func samples(_ fraction: Double) throws -> [Sample] {
+      try RSNA.open(
+        scratch.request(.train) {
+          $0.fraction = fraction
+          $0.keepsSize = true
+        }
+      ).samples
+    }
+    for fraction in [1e-20, 1e-9, 0.009, 5e-324, 0, -1] {
+      let error = #expect(throws: DataError.self, "\(fraction)") { try samples(fraction) }
+      #expect(error?.exitStatus == .badConfiguration)
+      #expect(error?.problem.location == "--data_pct \(fraction)")
+      #expect(error?.problem.found == "no row left of 100")
+    }
+    // As published: int(1 / share) times, not up to the old size.
+    #expect(try samples(0.01).count == 100 && samples(0.019).count == 52 && samples(0.6).count == 60)
+    let empty = try scratch.write("own.csv", "patientId,Target\n")
+    let none = try RSNA.open(scratch.request(.train, table: empty) { $0.fraction = 1e-20 })
+    let error = #expect(throws: DataError.self) { try none.requireRows() }
+    #expect(error?.description == "\(empty): no usable row; expected at least one.")
+  }
+
   @Test func badRowsStopOrAreCollected() throws {
     let scratch = try scratch(["a,0", "b,2", "c,", "d,1", ",1"])
     let error = #expect(throws: DataError.self) { try RSNA.open(scratch.request(.train)) }
@@ -78,5 +104,39 @@ import Testing
     #expect(dataset.samples.map(\.patient) == ["a", "d"] && dataset.badRows.count == 3)
     #expect(dataset.badRows[1].imagePath.hasSuffix("c.dcm"))
     #expect(dataset.badRows[2].reason == "column 'patientId' is empty; expected a value")
+  }
+
+  @Test func rowsOfAnotherLengthStopOrAreCollected() throws {
+    let scratch = try scratch(["a,0", "b", "c,2", "d,1"])
+    let table = "\(scratch.folder)/RSNA Pneumonia/stage_2_train_balance.csv"
+    let error = #expect(throws: DataError.self) { try RSNA.open(scratch.request(.train)) }
+    #expect(error?.description.hasPrefix("\(table):3: 1 field; expected 2 as in line 1. Quote ") == true)
+    #expect(error?.problem.hint.contains("--on_bad_row skip") == true)
+    let dataset = try RSNA.open(scratch.request(.train) { $0.badRows = .skip })
+    #expect(dataset.samples.map(\.patient) == ["a", "d"])
+    #expect(dataset.badRows.map(\.origin) == ["\(table):3", "\(table):4"])
+    #expect(dataset.badRows[0].reason == "1 field; expected 2 as in line 1")
+  }
+
+  /// Only the layout's tables have its folder beside them.
+  @Test func theImageFolderOfTheLayout() throws {
+    let scratch = try TableScratch()
+    let table = try scratch.write("own.csv", "patientId,Target\na,1\n")
+    #expect(try RSNA.open(scratch.request(.test, table: table)).samples.count == 1)
+    let error = #expect(throws: DataError.self) { try RSNA.open(scratch.request(.test)) }
+    #expect(error?.problem.found == "no such folder")
+  }
+
+  /// Every dataset that has DICOM pictures says how they are shown.
+  @Test func picturesAreADeparture() throws {
+    let line =
+      "DICOM pictures are shown through their LUTs and windows, not scaled by their maximum"
+      + " (--compat reference undoes it)"
+    for entry in DatasetCatalog.all {
+      var request = DatasetRequest(dataFolder: "", split: .test)
+      #expect(entry.departures(request).contains(line) == (entry.name != "chexpert"), "\(entry.name)")
+      request.isReference = true
+      #expect(!entry.departures(request).contains(line), "\(entry.name)")
+    }
   }
 }

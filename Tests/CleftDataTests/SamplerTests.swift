@@ -47,6 +47,21 @@ import Testing
     #expect(next.order(ofEpoch: 0) == schedule.order(ofEpoch: 1))
   }
 
+  @Test(arguments: [1, 3, 4]) func publishedRanksAreThoseOfTheDistributedSampler(ranks: Int) {
+    let schedule = BatchSchedule(
+      sampleCount: 11, batchSize: 1, rankCount: ranks, accumulation: 1, key: RandomKey(seed: 0),
+      sampler: .published(seed: 7))
+    for epoch in 0..<3 {
+      let steps = (0..<schedule.stepsPerEpoch).map {
+        schedule.batches(ofStep: epoch * schedule.stepsPerEpoch + $0).map { $0.indices[0] }
+      }
+      let dealt = (0..<ranks).map { rank in steps.map { $0[rank] } }
+      #expect(
+        dealt
+          == Subsampling.distributedOrder(count: 11, rankCount: ranks, seed: 7, epoch: epoch, shuffles: true))
+    }
+  }
+
   @Test(arguments: [.shuffled, .balanced(classes: classes), .published(seed: 3)] as [Sampler])
   func plansDependOnTheirStepAlone(sampler: Sampler) {
     let whole = schedule(sampler)

@@ -112,6 +112,58 @@ import Testing
     #expect(try FileSystem.read("\(folder)/out/stage_2_test_balance.csv") == Data("mine".utf8))
   }
 
+  /// What is left of a run that failed would stop the next one.
+  @Test func filesOfAFailedRunAreRemoved() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let names = ["one/a.csv", "b.csv", "blocked/c.csv"]
+    let maker = SplitMaker(name: "three", summary: "three tables") { _ in
+      let files = names.map { name in
+        SplitFile(
+          name: name, rule: "all", counts: [("row", 1)], ids: ["1"],
+          content: .table(columns: ["id"], rows: [["1"]]))
+      }
+      return (files, [])
+    }
+    let out = "\(folder)/out"
+    try FileSystem.makeFolder("\(out)/one")
+    try FileSystem.write(Data("mine".utf8), to: "\(out)/one/mine.csv")
+    try FileSystem.write(Data(), to: "\(out)/blocked")
+    #expect(throws: FormatError.self) { try maker.make(source: "", outputFolder: out, seed: 1) }
+    #expect(FileSystem.list(out) == ["blocked", "one"] && FileSystem.list("\(out)/one") == ["mine.csv"])
+    try FileManager.default.removeItem(atPath: "\(out)/blocked")
+    let report = try maker.make(source: "", outputFolder: out, seed: 1)
+    #expect(report.files.map(\.path) == names.map { "\(out)/\($0)" })
+    #expect(report.files.allSatisfy { FileSystem.exists($0.path) })
+  }
+
+  @Test func aSourceWithoutRows() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    _ = try write("EMBED_OpenData_clinical.csv", ["acc_anon,side,tissueden,asses"])
+    let embed = try write(
+      "EMBED_OpenData_metadata.csv",
+      [
+        "empi_anon,acc_anon,anon_dicom_path,FinalImageType,ImageLateralityFinal,ViewPosition,StudyDescription"
+      ])
+    let rsna = try write("stage_2_train_labels.csv", ["patientId,x,y,width,height,Target"])
+    for (name, source) in [("embed", embed), ("rsna", rsna)] {
+      let error = #expect(throws: DataError.self) { try make(name, source) }
+      #expect(error?.problem.location == source && error?.exitStatus == .badData)
+    }
+    #expect(!FileSystem.exists("\(folder)/out"))
+  }
+
+  @Test func unreadableCellsNameTheirRow() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let clinical = try write("EMBED_OpenData_clinical.csv", ["acc_anon,side,tissueden,asses", "1,L,2.5,N"])
+    let source = try write(
+      "EMBED_OpenData_metadata.csv",
+      ["empi_anon,acc_anon,anon_dicom_path,FinalImageType,ImageLateralityFinal", "7,1,/a.dcm,2D,L"])
+    let error = #expect(throws: DataError.self) { try make("embed", source) }
+    #expect(
+      error?.description
+        == "\(clinical):2: column 'tissueden' is '2.5'; expected 1 to 5, or empty. Fix the row.")
+  }
+
   @Test func tablesAndListsOfEMBED() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let letters = ["A", "N", "B", "P", "S", "M", "K"]

@@ -2,6 +2,7 @@ import CleftData
 import CleftFormats
 import CleftImaging
 import Foundation
+import Glibc
 import Testing
 
 @Suite struct VerificationTests {
@@ -75,7 +76,7 @@ import Testing
     #expect(dataset.badRows[1].reason == "constant: every pixel is 9")
     #expect(dataset.badRows[2].reason == "no such file")
     #expect(
-      dataset.leftOut == ["unreadable picture": 2, "constant picture": 1, "missing picture": 1])
+      dataset.leftOut == ["damaged picture": 2, "constant picture": 1, "missing picture": 1])
   }
 
   @Test func aConstantPictureThatIsUsedAllTheSameIsCounted() throws {
@@ -159,6 +160,75 @@ import Testing
     _ = try check(Array(all[2...3]), .stop, store: small)
     #expect((small.summary.preparedReads, small.summary.decodings) == (0, 0))
     #expect(small.summary.warnings.isEmpty)
+  }
+
+  /// Paths that no file can be opened at are not all missing files.
+  @Test func aPathThatCannotBeFollowedIsNotAMissingFile() throws {
+    let paths = try folder.pictures(2) + ["\(folder.data)/loop.png"]
+    try #require(symlink("loop.png", paths[2]) == 0)
+    #expect(try check(paths, .skip).leftOut == ["unreadable picture": 1])
+    #expect(throws: DataError.self) { try check(paths, .stop) }
+    #expect(try folder.prepare(paths).problems.first?.reason.contains("cannot be opened") == true)
+  }
+
+  /// The system refuses to open files: no row may be lost by that, whatever the policy.
+  @Test func aFailingSystemIsNoFaultOfARow() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try PictureFolder()
+      let paths = try folder.pictures(4)
+      let store = PictureStore(pipeline: ImagePipeline(sizePixels: 56), memoryBytes: 0)
+      var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+      try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+      let usual = limit.rlim_cur
+      func allowFiles(_ count: rlim_t) {
+        limit.rlim_cur = count
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      }
+      func status(_ body: () throws -> Void) -> CleftFormats.ExitStatus? {
+        allowFiles(0)
+        defer { allowFiles(usual) }
+        do { try body() } catch { return (error as? any CleftError)?.exitStatus }
+        return nil
+      }
+      for policy in BadRowPolicy.allCases {
+        let found = status {
+          _ = try PictureVerification.run(
+            folder.dataset(paths), store: store, policy: policy, memo: nil, workerCount: 2,
+            progress: { _, _ in })
+        }
+        #expect(found == .inputOutput)
+      }
+      #expect(status { _ = try store.evaluation(folder.samples(paths)[1]) } == .inputOutput)
+      #expect(store.summary.decodings == 0)
+    }
+  }
+
+  /// With so few files that its own can be opened and a picture cannot, preparing ends and blames no picture.
+  @Test func preparingEndsWhenTheSystemFails() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try PictureFolder()
+      let paths = try folder.pictures(3)
+      var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+      try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+      let usual = limit.rlim_cur
+      let lowest = open("/dev/null", O_RDONLY)
+      close(lowest)
+      var failures = 0
+      for count in 0..<12 {
+        limit.rlim_cur = rlim_t(lowest) + rlim_t(count)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let result = Result { try folder.prepare(paths, workerCount: 1) }
+        limit.rlim_cur = usual
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        switch result {
+        case .success(let report): #expect(report.problems.isEmpty)
+        case .failure(let error):
+          failures += 1
+          #expect((error as? any CleftError)?.exitStatus == .inputOutput, "\(count): \(error)")
+        }
+      }
+      #expect(failures > 0)
+    }
   }
 
   @Test func progressCountsEveryPictureOnce() throws {

@@ -37,7 +37,7 @@ public struct CaptionTemplates: Sendable, Equatable {
     try self.init(yaml: text, source: file)
   }
 
-  /// The texts shipped with the program for a dataset: `chexpert`, `rsna`, `embed` or `manifest`.
+  /// The texts shipped with the program for a dataset of the catalogue.
   ///
   /// - Throws: `DataError.badRequest` for any other name.
   public static func shipped(_ dataset: String) throws(DataError) -> CaptionTemplates {
@@ -48,18 +48,11 @@ public struct CaptionTemplates: Sendable, Equatable {
   ///
   /// - Throws: `DataError.badRequest` for the name of no dataset.
   public static func shippedText(_ dataset: String) throws(DataError) -> String {
-    let bytes: [UInt8]
-    switch dataset {
-    case "chexpert": bytes = PackageResources.chexpert_yaml
-    case "rsna": bytes = PackageResources.rsna_yaml
-    case "embed": bytes = PackageResources.embed_yaml
-    case "manifest": bytes = PackageResources.manifest_yaml
-    default:
-      throw .badRequest(
-        Problem("captions", found: "no texts for '\(dataset)'", expected: "chexpert, rsna, embed or manifest")
-      )
+    guard let entry = DatasetCatalog.named(dataset) else {
+      let names = DatasetCatalog.all.map(\.name).joined(separator: ", ")
+      throw .badRequest(Problem("captions", found: "no texts for '\(dataset)'", expected: names))
     }
-    return String(decoding: bytes, as: UTF8.self)
+    return String(decoding: entry.captions, as: UTF8.self)
   }
 
   /// The `captionFile` of a request if it names one, otherwise the shipped texts of the dataset.

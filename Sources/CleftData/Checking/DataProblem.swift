@@ -3,9 +3,7 @@ public enum ProblemKind: String, Sendable, Codable, CaseIterable {
   /// A cell of the table cannot be used.
   case row
   /// See `PictureFault`.
-  case missing, unreadable, damaged, crashed, slow
-  /// All pixels of the picture are equal.
-  case constant
+  case missing, unreadable, damaged, constant, crashed, slow
   /// Somebody is in two splits.
   case patient
   /// Another file holds the same decoded picture.
@@ -38,6 +36,7 @@ public enum ProblemKind: String, Sendable, Codable, CaseIterable {
     case .missing: self = .missing
     case .unreadable: self = .unreadable
     case .damaged: self = .damaged
+    case .constant: self = .constant
     case .crashed: self = .crashed
     case .slow: self = .slow
     }

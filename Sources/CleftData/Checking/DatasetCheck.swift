@@ -116,13 +116,15 @@ public struct DatasetCheck: Sendable, Equatable, Codable {
 
   private static func rowProblems(_ part: CheckedPart) -> [DataProblem] {
     let dataset = part.dataset
-    if dataset.samples.isEmpty, dataset.badRows.isEmpty {
-      let reasons = dataset.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
-      return [
-        DataProblem(
-          split: part.split, origin: dataset.table, path: "", kind: .row,
-          reason: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")")
-      ]
+    if dataset.badRows.isEmpty {
+      do {
+        try dataset.requireRows()
+      } catch {
+        return [
+          DataProblem(
+            split: part.split, origin: dataset.table, path: "", kind: .row, reason: error.problem.found)
+        ]
+      }
     }
     return dataset.badRows.map {
       DataProblem(split: part.split, origin: $0.origin, path: $0.imagePath, kind: .row, reason: $0.reason)
@@ -133,15 +135,13 @@ public struct DatasetCheck: Sendable, Equatable, Codable {
     _ part: CheckedPart, _ findings: [String: PictureFinding]
   ) -> [DataProblem] {
     part.dataset.samples.compactMap { sample in
-      func problem(_ kind: ProblemKind, _ reason: String) -> DataProblem {
-        DataProblem(
-          split: part.split, origin: sample.origin, path: sample.imagePath, kind: kind, reason: reason)
+      guard let finding = findings[sample.imagePath] else {
+        preconditionFailure("dataset check: no finding of \(sample.imagePath)")
       }
-      switch findings[sample.imagePath] {
-      case .faulty(let fault, let reason): return problem(ProblemKind(fault), reason)
-      case .sound(let facts):
-        return facts.constantLevel.map { problem(.constant, "all pixels are \($0) of 255") }
-      case nil: preconditionFailure("dataset check: no finding of \(sample.imagePath)")
+      return finding.problem.map {
+        DataProblem(
+          split: part.split, origin: sample.origin, path: sample.imagePath, kind: ProblemKind($0.fault),
+          reason: $0.reason)
       }
     }
   }

@@ -103,24 +103,26 @@ final class InspectionChild {
     return lines
   }
 
-  /// Kills the child if it is still there, and takes it off the system's list.
-  ///
-  /// - Parameter isDying: whether it is about to end by itself, so that its own reason is waited for.
-  func end(isDying: Bool) -> End {
-    if !isDying { kill(process, SIGKILL) }
-    defer { close(descriptor) }
-    // Two seconds to die by itself, two more to die of being killed.
-    for attempt in 0..<4000 {
-      var status: Int32 = 0
-      if waitpid(process, &status, WNOHANG) == process {
-        let number = status & 0x7F
-        return number == 0 ? .exited((status >> 8) & 0xFF) : .signaled(number)
-      }
-      if attempt == 2000 { kill(process, SIGKILL) }
-      usleep(1000)
-    }
-    return .stuck
+  /// Whether something has come that has not been received.
+  var hasUnread: Bool {
+    var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&watched, 1, 0) > 0
   }
+
+  /// Kills the child, whatever it is at.
+  func kill() { Glibc.kill(process, SIGKILL) }
+
+  /// Takes the child off the system's list if it has ended.
+  ///
+  /// - Returns: nil if it has not. Not to be asked again after that.
+  func reap() -> End? {
+    var status: Int32 = 0
+    guard waitpid(process, &status, WNOHANG) == process else { return nil }
+    let number = status & 0x7F
+    return number == 0 ? .exited((status >> 8) & 0xFF) : .signaled(number)
+  }
+
+  deinit { close(descriptor) }
 
   private static func refused(_ executable: String, _ code: Int32) -> FormatError {
     .system(

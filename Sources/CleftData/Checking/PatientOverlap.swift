@@ -1,11 +1,12 @@
 /// Who is in more than one split: a model would be scored on people it has seen.
-struct PatientOverlap {
+package struct PatientOverlap {
   /// By name.
-  let shared: [SharedPatient]
+  package let shared: [SharedPatient]
   /// One for each person and each split but the first, at the person's first row there.
-  let problems: [DataProblem]
+  package let problems: [DataProblem]
 
-  init(_ parts: [CheckedPart]) {
+  /// Looks through the splits.
+  package init(_ parts: [CheckedPart]) {
     var firstRows: [String: [(split: Split, sample: Sample)]] = [:]
     var rows: [String: [Split: Int]] = [:]
     for part in parts {

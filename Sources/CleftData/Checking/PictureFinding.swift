@@ -1,6 +1,5 @@
 import CleftFormats
 import CleftImaging
-import Glibc
 
 /// What is known of a picture that could be decoded.
 public struct PictureFacts: Sendable, Equatable, Codable {
@@ -31,7 +30,7 @@ public struct PictureFacts: Sendable, Equatable, Codable {
   }
 }
 
-/// Why a picture could not be decoded.
+/// Why a picture must not be used.
 public enum PictureFault: String, Sendable, Codable, CaseIterable {
   /// There is no file.
   case missing
@@ -39,6 +38,8 @@ public enum PictureFault: String, Sendable, Codable, CaseIterable {
   case unreadable
   /// The file starts as a picture and does not go on as one.
   case damaged
+  /// All its pixels are equal.
+  case constant
   /// The process that decoded it ended.
   case crashed
   /// The process that decoded it did not answer in time.
@@ -54,10 +55,6 @@ public enum PictureFinding: Sendable, Equatable, Codable {
 
   /// Decodes a picture in this process.
   public init(of path: String, dicom: DicomRendering) {
-    if let other = Self.otherThanFile(path) {
-      self = .faulty(fault: .unreadable, reason: "\(other); expected a file")
-      return
-    }
     do {
       let (image, kind) = try ImageDecoder.read(path, dicom: dicom)
       self = .sound(facts: PictureFacts(image, kind: kind))
@@ -71,25 +68,17 @@ public enum PictureFinding: Sendable, Equatable, Codable {
     if case .sound(let facts) = self { facts } else { nil }
   }
 
-  /// What lies at the path in place of a file, so that nobody waits for a named pipe to be written to.
-  private static func otherThanFile(_ path: String) -> String? {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return nil }
-    return status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "a pipe or device"
-  }
-
-  private static func fault(_ error: ImagingError) -> PictureFault {
+  /// What an error of the decoder means for its picture.
+  static func fault(_ error: ImagingError) -> PictureFault {
     switch error {
     case .missing: .missing
-    case .unreadable(let problem) where problem.expected == wholeFile: .damaged
-    case .unreadable, .unwritable: .unreadable
+    case .damaged: .damaged
+    case .unreadable, .system, .unwritable: .unreadable
     }
   }
 
-  /// What the decoder expects in place of a file that begins as a picture and does not go on as one.
-  private static let wholeFile = "a whole file"
-
-  private static func reason(_ problem: Problem) -> String {
+  /// The error in one line, without its path.
+  static func reason(_ problem: Problem) -> String {
     let text =
       problem.expected.isEmpty ? problem.found : "\(problem.found); expected \(problem.expected)"
     return text.split(whereSeparator: \.isNewline).joined(separator: " ")

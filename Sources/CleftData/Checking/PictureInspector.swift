@@ -18,10 +18,10 @@ public struct DirectInspector: PictureInspector {
   /// Makes an inspector.
   public init(dicom: DicomRendering = .display) { self.dicom = dicom }
 
-  /// Findings of the pictures, decoded on the thread budget.
+  /// Findings of the pictures, decoded on as many threads as the budget has.
   public func inspect(_ paths: [String], progress: (Int) -> Void) throws -> [PictureFinding] {
-    let findings = try Runtime.map(paths.count) { PictureFinding(of: paths[$0], dicom: dicom) }
-    progress(paths.count)
-    return findings
+    WorkerPool.map(paths.count, workerCount: Runtime.threadCount, progress: progress) { [dicom] in
+      PictureFinding(of: paths[$0], dicom: dicom)
+    }
   }
 }

@@ -50,10 +50,22 @@ private final class InspectionPool {
   private let paths: [String]
   private(set) var findings: [PictureFinding?]
   private var children: [InspectionChild] = []
+  /// Children that have closed their side or were killed, until the system says how they ended.
+  private var ending: [Ending] = []
   /// Pictures that a child had been sent when it ended before it came to them.
   private var returned: [Int] = []
   private var next = 0
   private var doneCount = 0
+
+  /// A child that is off the list, and what is said of the picture it was at.
+  private struct Ending {
+    let child: InspectionChild
+    let fault: PictureFault
+    let reason: (InspectionChild.End) -> String
+    let since = SuspendingClock.now
+
+    var seconds: Double { (SuspendingClock.now - since) / .seconds(1) }
+  }
 
   init(inspector: ProcessInspector, paths: [String]) {
     self.inspector = inspector
@@ -66,26 +78,34 @@ private final class InspectionPool {
       try supply()
       let before = doneCount
       for child in waitForChildren() {
-        guard let lines = child.receive() else {
-          try bury(child, isDying: true) { "crashed the decoder (\($0.text))" }
-          continue
+        if let lines = child.receive() {
+          take(lines, from: child)
+        } else {
+          retire(child) { "crashed the decoder (\($0.text))" }
         }
-        try take(lines, from: child)
       }
-      try endSlowChildren()
+      endSlowChildren()
+      try buryTheDead()
       if doneCount > before { progress(doneCount) }
     }
   }
 
-  /// Ends all children.
+  /// Ends all children, and waits two seconds at most for the system to take them off its list.
   func stop() {
-    for child in children { _ = child.end(isDying: false) }
-    children = []
+    var left = children + ending.map(\.child)
+    for child in left { child.kill() }
+    let start = SuspendingClock.now
+    while !left.isEmpty, SuspendingClock.now - start < .seconds(2) {
+      left.removeAll { $0.reap() != nil }
+      if !left.isEmpty { usleep(1000) }
+    }
+    (children, ending) = ([], [])
   }
 
   /// Sees to it that there are children for the open pictures, and that each has some ahead.
   private func supply() throws(FormatError) {
-    while children.count < inspector.workerCount, children.count < paths.count - doneCount {
+    let wanted = min(inspector.workerCount, paths.count - doneCount)
+    while children.count + ending.count < wanted {
       children.append(
         try InspectionChild(executable: inspector.executable, arguments: inspector.arguments))
     }
@@ -112,7 +132,8 @@ private final class InspectionPool {
     var watched = children.map {
       pollfd(fd: $0.descriptor, events: Int16(POLLIN | ($0.hasUnsent ? POLLOUT : 0)), revents: 0)
     }
-    let wait = children.map(patience).min() ?? 0
+    // The end of a process makes no descriptor readable, and follows within moments.
+    let wait = (children.map(patience) + ending.map { _ in 0.002 }).min() ?? 0
     guard poll(&watched, nfds_t(watched.count), Int32(max(0, min(wait, 3600)) * 1000) + 1) > 0 else {
       return []
     }
@@ -120,7 +141,7 @@ private final class InspectionPool {
     return zip(children, watched).filter { $0.1.revents & ~Int16(POLLOUT) != 0 }.map(\.0)
   }
 
-  private func take(_ lines: [String], from child: InspectionChild) throws(FormatError) {
+  private func take(_ lines: [String], from child: InspectionChild) {
     for line in lines {
       guard child.isReady else {
         guard line == InspectionWorker.greeting else { continue }
@@ -131,7 +152,8 @@ private final class InspectionPool {
         let index = child.waiting.first
       else {
         // What it says from here on cannot be told apart.
-        return try bury(child, isDying: false) { _ in "crashed the decoder (it gave no answer)" }
+        child.kill()
+        return retire(child) { _ in "crashed the decoder (it gave no answer)" }
       }
       child.waiting.removeFirst()
       child.since = .now
@@ -139,28 +161,42 @@ private final class InspectionPool {
     }
   }
 
-  private func endSlowChildren() throws(FormatError) {
-    for child in children where patience(with: child) < 0 {
+  /// Kills children that have run out of time; one whose answer has come while others were dealt with has not.
+  private func endSlowChildren() {
+    for child in children where patience(with: child) < 0 && !child.hasUnread {
       let limit = inspector.timeoutSeconds.formatted(.number.grouping(.never))
-      try bury(child, fault: .slow, isDying: false) { _ in "took longer than \(limit) s" }
+      child.kill()
+      retire(child, fault: .slow) { _ in "took longer than \(limit) s" }
     }
   }
 
   /// Takes a child off the list: the picture it was at has a fault, those behind it go to others.
-  private func bury(
-    _ child: InspectionChild, fault: PictureFault = .crashed, isDying: Bool,
-    _ reason: (InspectionChild.End) -> String
-  ) throws(FormatError) {
+  private func retire(
+    _ child: InspectionChild, fault: PictureFault = .crashed,
+    _ reason: @escaping (InspectionChild.End) -> String
+  ) {
     children.removeAll { $0 === child }
-    let end = child.end(isDying: isDying)
-    guard child.isReady else {
-      throw .system(
-        Problem(
-          "\(inspector.executable) \(inspector.arguments.joined(separator: " "))",
-          found: "does not start as a decoding process (\(end.text))"))
-    }
-    if let index = child.waiting.first { note(.faulty(fault: fault, reason: reason(end)), index) }
     returned += child.waiting.dropFirst().reversed()
+    ending.append(Ending(child: child, fault: fault, reason: reason))
+  }
+
+  /// Notes what the system says of children that have ended, without waiting for any.
+  private func buryTheDead() throws(FormatError) {
+    for (place, last) in ending.enumerated().reversed() {
+      // Two seconds to die by itself, two more to die of being killed.
+      if last.seconds > 2 { last.child.kill() }
+      guard let end = last.child.reap() ?? (last.seconds > 4 ? .stuck : nil) else { continue }
+      ending.remove(at: place)
+      guard last.child.isReady else {
+        throw .system(
+          Problem(
+            "\(inspector.executable) \(inspector.arguments.joined(separator: " "))",
+            found: "does not start as a decoding process (\(end.text))"))
+      }
+      if let index = last.child.waiting.first {
+        note(.faulty(fault: last.fault, reason: last.reason(end)), index)
+      }
+    }
   }
 
   private func note(_ finding: PictureFinding, _ index: Int) {

@@ -10,6 +10,12 @@ public enum CheXpert {
   /// Folder of the images below that.
   public static let imageFolder = "CheXpert-v1.0"
 
+  /// Its line in the catalogue.
+  static let entry = DatasetCatalog.Entry(
+    name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200",
+    heeds: ["five_cls", "negative_prompt"], departures: departures, captions: PackageResources.chexpert_yaml,
+    tables: { [$0.table ?? tablePath($0)] }, captionLength: captionLength, open: open)
+
   /// Name of the table of a split.
   public static func table(_ split: Split, usesFiveClasses: Bool) -> String {
     switch split {
@@ -24,6 +30,16 @@ public enum CheXpert {
     "\(request.dataFolder)/\(folder)/\(table(request.split, usesFiveClasses: request.usesFiveClasses))"
   }
 
+  /// Columns of a tokenized caption, as published.
+  public static func captionLength(_ request: DatasetRequest) -> Int { request.hasNegatives ? 96 : 64 }
+
+  private static func departures(_ request: DatasetRequest) -> [String] {
+    let isPublished =
+      request.isReference || !request.isPromptTuning || request.fraction >= 1 || request.subsamplesAllSplits
+    return isPublished
+      ? [] : ["--prompt_ft takes --data_pct of the training rows only" + DatasetCatalog.undone]
+  }
+
   /// Reads a split.
   ///
   /// - Throws: `DataError` and `FormatError` with file, line and column.
@@ -33,15 +49,15 @@ public enum CheXpert {
     if request.table == nil {
       try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
     }
-    let templates = try CaptionTemplates.forRequest(request, dataset: "chexpert")
-    let table = try CSVTable(request.table ?? tablePath(request))
+    let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let table = try CSVTable(request.table ?? tablePath(request), setsRaggedAside: true)
     var reader = try CheXpertRows(table: table, images: images, request: request, templates: templates)
     let view = try table.column("AP/PA")
     let frontal = table.rows.indices.filter { table.rows[$0][view] == "PA" || table.rows[$0][view] == "AP" }
     // As published, prompt tuning takes its share of every split.
     let takesShare =
       request.takesShare || (request.fraction < 1 && request.isReference && request.isPromptTuning)
-    let rows = takesShare ? Subsampling.pandas(frontal, fraction: request.fraction) : frontal
+    let rows = takesShare ? try request.share(of: frontal) : frontal
     var samples: [Sample] = []
     samples.reserveCapacity(rows.count)
     for row in rows {
@@ -49,20 +65,26 @@ public enum CheXpert {
     }
     let leftOut = ["not frontal": table.rows.count - frontal.count, "no caption": reader.withoutCaption]
     let names = reader.classes.map(\.rawValue)
-    return ImageTextDataset(
+    var dataset = ImageTextDataset(
       name: request.split == .test && request.table == nil
         ? "CheXpert-5x200" : "CheXpert \(request.split.rawValue)",
       table: table.path, samples: samples, classNames: names,
       promptSets: try templates.promptSets(
-        first: "published", isPromptTuning: request.isPromptTuning, classNames: names),
-      leftOut: leftOut.filter { $0.value > 0 }, badRows: reader.faults.rows,
-      notes: notes(samples, split: request.split), captionLength: request.hasNegatives ? 96 : 64)
+        first: "published", isPromptTuning: request.isPromptTuning, classNames: names))
+    dataset.leftOut = leftOut.filter { $0.value > 0 }
+    dataset.badRows = reader.faults.rows
+    dataset.notes = notes(samples, split: request.split)
+    dataset.captionLength = captionLength(request)
+    return dataset
   }
 
-  /// Test pictures without any of the classes count as the first class, as published: a run says how many.
+  /// Test pictures without any of the classes count as the first class, as published, and those with several as the
+  /// first they have: a run says how many.
   private static func notes(_ samples: [Sample], split: Split) -> [String] {
     let count = split == .test ? samples.count { $0.labels.isEmpty } : 0
-    return count == 0 ? [] : ["\(count) test pictures have none of the classes and count as the first class"]
+    let none =
+      count == 0 ? [] : ["\(count) test pictures have none of the classes and count as the first class"]
+    return none + notesOnSeveralClasses(samples, split: split)
   }
 }
 
@@ -94,7 +116,6 @@ private struct CheXpertRows {
     self.images = images
     self.request = request
     self.templates = templates
-    faults = RowFaults(request)
     classes = request.usesFiveClasses ? Finding.five : Finding.allCases
     let base = request.isPromptTuning ? "prompt_ft" : "published"
     family = !request.hasNegatives ? base : request.isPromptTuning ? "negative_prompt_ft" : "negative"
@@ -108,6 +129,7 @@ private struct CheXpertRows {
         isOptional ? table.columns.firstIndex(of: finding.rawValue) : try table.column(finding.rawValue))
     }
     self.columns = columns
+    faults = try RowFaults(request, table)
   }
 
   /// The sample of a row; nil if it cannot be used or has no caption to train with.

@@ -18,6 +18,8 @@ public struct DatasetRequest: Sendable, Equatable {
   public var predictsDensity = false
   /// EMBED: only the balanced list of test pictures, and of training pictures.
   public var isBalancedTest = false, isSmallBalancedTrain = false
+  /// EMBED: files that do not lie where the layout has them.
+  public var embed = EMBEDFiles()
   /// EMBED: each picture's own metadata in front of the class prompts.
   public var usesInstanceCaptions = false
   /// Share of the rows to keep, 0 … 1.
@@ -51,6 +53,21 @@ public struct DatasetRequest: Sendable, Equatable {
   }
 }
 
+/// EMBED's files beside the metadata of a split; nil takes the layout's.
+public struct EMBEDFiles: Sendable, Equatable {
+  /// The reduced clinical table, which every question and caption needs.
+  public var findings: String?
+  /// The full clinical table, for captions that speak of masses and calcifications.
+  public var clinical: String?
+  /// What the codes of the full table mean.
+  public var legend: String?
+  /// A pickled dictionary from paths to densities, for all splits.
+  public var densities: String?
+
+  /// The published layout.
+  public init() {}
+}
+
 /// Which columns of a table of one's own hold what.
 public struct ManifestColumns: Sendable, Equatable {
   /// The picture's path; relative ones count from `imageFolder`.
@@ -61,6 +78,8 @@ public struct ManifestColumns: Sendable, Equatable {
   public var labels: [String] = []
   /// One column with the class's name; nil for none.
   public var className: String?
+  /// Tables whose classes count too, so that a class has one number in every split; those of the other splits.
+  public var classTables: [String] = []
   /// Who is on the picture; nil if the table does not say.
   public var patient: String?
   /// `train`, `valid` or `test`, where one table holds all splits; nil otherwise.

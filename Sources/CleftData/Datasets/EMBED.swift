@@ -18,18 +18,29 @@ public enum EMBED {
   /// Caption families by the name that a request calls them; `default` is the one without a name.
   static let families = ["default", "simple", "structural", "natural"]
 
+  /// Its line in the catalogue.
+  static let entry = DatasetCatalog.Entry(
+    name: "embed", summary: "EMBED mammograms: BI-RADS, or density",
+    heeds: [
+      "structural_cap", "simple_cap", "natural_cap", "instance_test_cap", "pred_density", "balanced_test",
+      "small_balanced_train", "embed_findings_csv", "embed_clinical_csv", "embed_legend_csv",
+      "embed_density_pickle",
+    ],
+    departures: departures, captions: PackageResources.embed_yaml, tables: tables,
+    captionLength: captionLength, open: open)
+
   /// The metadata table of a request.
   public static func tablePath(_ request: DatasetRequest) -> String {
-    table("metadata_reduced_\(request.split.rawValue)", request)
+    "\(request.dataFolder)/\(folder)/\(metadataTable(request.split))"
   }
 
   /// Files that a split is read from: metadata, findings, and what the labels and captions need beside them.
   public static func tables(_ request: DatasetRequest) -> [String] {
-    var paths = [request.table ?? tablePath(request), table("clinical_reduced", request)]
-    if needsFullTable(request) { paths += [table("clinical", request), legendPath(request)] }
-    // The list of densities is optional, a balanced list is not.
-    if let list = EMBEDPathList.path(request), EMBEDPathList.isBalanced(request) || FileSystem.exists(list) {
-      paths.append(list)
+    var paths = [request.table ?? tablePath(request), findingsPath(request)]
+    if needsFullTable(request) { paths += [clinicalPath(request), legendPath(request)] }
+    if let list = EMBEDListKind.of(request) {
+      let path = list.path(request)
+      if list.isRequired(request) || FileSystem.exists(path) { paths.append(path) }
     }
     return paths
   }
@@ -44,12 +55,12 @@ public enum EMBED {
   public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
     try validate(request)
     let images = "\(request.dataFolder)/\(folder)/\(imageFolder)"
-    try requireFolder(images, hint: "Pass --data_dir.")
-    let templates = try CaptionTemplates.forRequest(request, dataset: "embed")
-    let table = try CSVTable(request.table ?? tablePath(request))
-    let kind = try table.column("FinalImageType")
-    let flat = table.rows.indices.filter { table.rows[$0][kind] == "2D" }
-    let rows = request.takesShare ? Subsampling.pandas(flat, fraction: request.fraction) : flat
+    if request.table == nil { try requireFolder(images, hint: "Pass --data_dir.") }
+    let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let table = try CSVTable(request.table ?? tablePath(request), setsRaggedAside: true)
+    let columns = try EMBEDPictureColumns(table)
+    let flat = table.rows.indices.filter { columns.isFlat(table.rows[$0]) }
+    let rows = request.takesShare ? try request.share(of: flat) : flat
     var labels = try EMBEDLabels(request)
     var reader = try EMBEDRows(table: table, images: images, request: request, templates: templates)
     var samples: [Sample] = []
@@ -61,26 +72,62 @@ public enum EMBED {
     }
     var leftOut = reader.leftOut
     leftOut["not 2D"] = table.rows.count - flat.count
-    return ImageTextDataset(
+    var dataset = ImageTextDataset(
       name: "EMBED \(request.split.rawValue)", table: table.path, samples: samples,
-      classNames: reader.texts.classNames(request), promptSets: try reader.texts.promptSets(request),
-      leftOut: leftOut.filter { $0.value > 0 }, badRows: reader.faults.rows, notes: labels.notes,
-      captionLength: captionLength(request))
+      classNames: reader.texts.classNames(request), promptSets: try reader.texts.promptSets(request))
+    dataset.leftOut = leftOut.filter { $0.value > 0 }
+    dataset.badRows = reader.faults.rows
+    dataset.notes = labels.notes
+    dataset.captionLength = captionLength(request)
+    return dataset
   }
 
-  /// A table of the layout by the part of its name that differs.
-  static func table(_ name: String, _ request: DatasetRequest) -> String {
-    "\(request.dataFolder)/\(folder)/tables/EMBED_OpenData_\(name).csv"
+  /// A split's metadata, below EMBED's folder.
+  static func metadataTable(_ split: Split) -> String {
+    "tables/" + tableName("metadata_reduced_\(split.rawValue)")
+  }
+
+  /// File name of a table by the part that differs.
+  static func tableName(_ part: String) -> String { "EMBED_OpenData_\(part).csv" }
+
+  /// The reduced table of findings.
+  static func findingsPath(_ request: DatasetRequest) -> String {
+    request.embed.findings ?? table(tableName("clinical_reduced"), request)
+  }
+
+  /// The full table of findings.
+  static func clinicalPath(_ request: DatasetRequest) -> String {
+    request.embed.clinical ?? table(tableName("clinical"), request)
   }
 
   /// The table of what codes mean.
   static func legendPath(_ request: DatasetRequest) -> String {
-    "\(request.dataFolder)/\(folder)/tables/AWS_Open_Data_Clinical_Legend.csv"
+    request.embed.legend ?? table("AWS_Open_Data_Clinical_Legend.csv", request)
+  }
+
+  /// A table of the layout by its file name.
+  private static func table(_ name: String, _ request: DatasetRequest) -> String {
+    "\(request.dataFolder)/\(folder)/tables/\(name)"
   }
 
   /// Whether captions speak of masses and calcifications.
   static func needsFullTable(_ request: DatasetRequest) -> Bool {
     request.captionFamily == "structural" || request.captionFamily == "natural"
+  }
+
+  /// What ends the published program is left out here, and with `--compat reference` too.
+  private static func departures(_ request: DatasetRequest) -> [String] {
+    var departures = [
+      "EMBED pictures without an annotation\(needsFullTable(request) ? " or a procedure" : "") are left out, and do "
+        + "not end the run",
+      "whole numbers in EMBED's tables are read, not taken for empty cells",
+    ]
+    if request.isSmallBalancedTrain { departures.append("--small_balanced_train is heeded") }
+    if !request.isReference, request.captionFamily == nil, !request.predictsDensity {
+      departures.append(
+        "EMBED pictures with the default captions have BI-RADS labels" + DatasetCatalog.undone)
+    }
+    return departures + DatasetCatalog.pictureDepartures(request)
   }
 
   private static func validate(_ request: DatasetRequest) throws(DataError) {

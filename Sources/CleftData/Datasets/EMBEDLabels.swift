@@ -17,23 +17,21 @@ struct EMBEDLabels {
 
   init(_ request: DatasetRequest) throws {
     predictsDensity = request.predictsDensity
-    guard let path = EMBEDPathList.path(request) else {
+    let kind = EMBEDListKind.of(request)
+    guard let kind, kind.isRequired(request) || FileSystem.exists(kind.path(request)) else {
       (list, hasDensityFile) = (nil, false)
       return
     }
-    let isBalanced = EMBEDPathList.isBalanced(request)
-    guard FileSystem.exists(path) || isBalanced else {
-      (list, hasDensityFile) = (nil, false)
-      return
-    }
+    let path = kind.path(request)
     guard FileSystem.exists(path) else {
       throw DataError.missing(
         Problem(
-          path, found: "no such file", expected: "the list of pictures to take",
+          path, found: "no such file",
+          expected: kind.isBalanced ? "the list of pictures to take" : "the densities of pictures",
           hint: "Make one with 'cleft check-data --make_split embed'."))
     }
-    list = try EMBEDPathList(path, isBalanced: isBalanced, isDensity: request.predictsDensity)
-    hasDensityFile = !isBalanced
+    list = try EMBEDPathList(path, kind)
+    hasDensityFile = !kind.isBalanced
   }
 
   /// Whether a picture is to be taken at all.
@@ -95,27 +93,10 @@ struct EMBEDPathList {
   /// Classes by the part of a path that does not depend on the machine; 4 is the density of male breasts.
   let classes: [String: Int]
 
-  /// Whether a request is for a balanced list.
-  static func isBalanced(_ request: DatasetRequest) -> Bool {
-    request.split == .test && request.isBalancedTest
-      || request.split == .train && request.isSmallBalancedTrain
-  }
-
-  /// The file that a request's labels come from; nil if they are the table's own.
-  static func path(_ request: DatasetRequest) -> String? {
-    let root = "\(request.dataFolder)/\(EMBED.folder)"
-    let split = request.split.rawValue
-    if isBalanced(request) {
-      let sizes = request.predictsDensity ? ("4x500", "4x1000") : ("7x200", "7x550")
-      let size = request.split == .test ? sizes.0 : sizes.1
-      return "\(root)/\(split)_\(size)_path2\(request.predictsDensity ? "density" : "label").pickle"
-    }
-    return request.predictsDensity ? "\(root)/\(split)_path2density.pickle" : nil
-  }
-
-  init(_ path: String, isBalanced: Bool, isDensity: Bool) throws {
+  init(_ path: String, _ kind: EMBEDListKind) throws {
     name = (path as NSString).lastPathComponent
-    self.isBalanced = isBalanced
+    isBalanced = kind.isBalanced
+    let isDensity = kind.isDensity
     guard case .dictionary(let entries) = try PlainPickle.read(path) else {
       throw DataError.badData(Problem(path, found: "no dictionary", expected: "paths with their labels"))
     }

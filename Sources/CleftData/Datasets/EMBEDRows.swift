@@ -16,35 +16,31 @@ struct EMBEDRows {
   private let family: String
   /// Whether texts speak of the patient, so that unreadable ages matter.
   private let usesAge: Bool
-  private let picture: PictureColumns
+  private let picture: EMBEDPictureColumns
+  private let detail: DetailColumns
+  private let scores: EMBEDScoreColumns
   private let finding: FindingColumns
   private let codes: [(column: Int, name: String, value: String)]
   /// Captions by what they were before cleaning: the pictures of one examination mostly share theirs.
   private var cleaned: [String: String?] = [:]
 
-  /// Columns of the metadata.
-  private struct PictureColumns {
-    let path, kind, accession, laterality, view, procedure: Int
+  /// Columns of the metadata that only texts and messages speak of.
+  private struct DetailColumns {
+    let view, procedure: Int
     let patient: Int?
 
     init(_ table: CSVTable) throws(FormatError) {
-      path = try table.column("anon_dicom_path")
-      kind = try table.column("FinalImageType")
-      accession = try table.column("acc_anon")
-      laterality = try table.column("ImageLateralityFinal")
       view = try table.column("ViewPosition")
       procedure = try table.column("StudyDescription")
-      patient = table.columns.firstIndex(of: "empi_anon")
+      patient = table.columns.firstIndex(of: EMBEDPictureColumns.patient)
     }
   }
 
-  /// Columns of the reduced findings.
+  /// Columns of the reduced findings beside the scores.
   private struct FindingColumns {
-    let density, assessment, age, race, ethnic: Int
+    let age, race, ethnic: Int
 
     init(_ table: CSVTable) throws(FormatError) {
-      density = try table.column("tissueden")
-      assessment = try table.column("asses")
       age = try table.column("age_at_study")
       race = try table.column("RACE_DESC")
       ethnic = try table.column("ETHNIC_GROUP_DESC")
@@ -56,14 +52,16 @@ struct EMBEDRows {
     self.images = images
     self.request = request
     texts = try EMBEDTexts(templates)
-    faults = RowFaults(request)
     family = request.captionFamily ?? "default"
     let used = [family] + (request.usesInstanceCaptions ? ["instance_" + family] : [])
     try templates.requireValues(among: EMBEDTexts.valueNames, ofFamilies: used)
     usesAge = try used.contains { try templates.valueNames(ofFamily: $0).contains("AGE") }
-    picture = try PictureColumns(table)
+    picture = try EMBEDPictureColumns(table)
+    detail = try DetailColumns(table)
     annotations = try EMBEDAnnotations(request)
+    scores = try EMBEDScoreColumns(annotations.reduced.table)
     finding = try FindingColumns(annotations.reduced.table)
+    faults = try RowFaults(request, table)
     guard let full = annotations.full else {
       (legend, codes) = (nil, [])
       return
@@ -84,17 +82,15 @@ struct EMBEDRows {
     }
     guard labels.lists(written) else { return skip(labels.notListed) }
     let imagePath = request.picturePath(location(written))
-    let accession = EMBEDCell.text(row[picture.accession]).map(EMBEDCell.code)
-    let found = annotations.rows(
-      accession: accession ?? "", laterality: EMBEDCell.text(row[picture.laterality]))
+    let found = annotations.rows(accession: row[picture.accession], laterality: row[picture.laterality])
     guard case .success(let rows) = found else {
       if case .failure(let failure) = found { return skip(failure.gap.rawValue) }
       return nil
     }
     var values = pictureValues(row)
     let annotation = annotations.reduced.table.rows[rows.reduced]
-    if let fault = addFindings(annotation, to: &values) {
-      try faults.add(fault, origin: annotations.reduced.origin(rows.reduced), imagePath: imagePath)
+    do throws(RowFaults.Fault) { try addFindings(annotation, to: &values) } catch {
+      try faults.add(error, origin: annotations.reduced.origin(rows.reduced), imagePath: imagePath)
       return nil
     }
     addCodes(rows.full, to: &values)
@@ -104,7 +100,7 @@ struct EMBEDRows {
     case .success(let label):
       return Sample(
         imagePath: imagePath, caption: clean(raw), labels: [label], origin: origin,
-        patient: picture.patient.flatMap { EMBEDCell.text(row[$0]) }.map(EMBEDCell.code),
+        patient: detail.patient.flatMap { EMBEDCell.text(row[$0]) }.map(EMBEDCell.code),
         promptPrefix: request.usesInstanceCaptions
           ? try texts.templates.caption("instance_" + family, values)?.lowercased() : nil)
     }
@@ -144,9 +140,9 @@ struct EMBEDRows {
   private func pictureValues(_ row: [String]) -> [String: String] {
     var values: [String: String] = [:]
     values["SIDE"] = texts.templates.word("side", row[picture.laterality])
-    values["VIEW"] = EMBEDCell.text(row[picture.view])
+    values["VIEW"] = EMBEDCell.text(row[detail.view])
     values["IMAGE_TYPE"] = EMBEDCell.text(row[picture.kind])
-    guard let procedure = EMBEDCell.text(row[picture.procedure]) else { return values }
+    guard let procedure = EMBEDCell.text(row[detail.procedure]) else { return values }
     values["PROCEDURE"] = procedure
     let lowered = procedure.lowercased()
     values["REASON"] =
@@ -156,28 +152,21 @@ struct EMBEDRows {
 
   /// Adds what the reduced table says.
   ///
-  /// - Returns: a cell that cannot be read, if there is one.
-  private func addFindings(_ row: [String], to values: inout [String: String]) -> RowFaults.Fault? {
-    if let cell = EMBEDCell.text(row[finding.density]) {
-      guard let number = Double(cell).flatMap(Int.init(exactly:)), (1...5).contains(number) else {
-        return .init(found: "column 'tissueden' is '\(cell)'", expected: "1 to 5, or empty")
-      }
-      values.merge(texts.values(density: number)) { $1 }
-    }
-    // As published, a letter outside the scale is no assessment.
-    if let number = EMBEDTexts.letters.firstIndex(of: TableCell.trimmed(row[finding.assessment])) {
-      values.merge(texts.values(birads: number)) { $1 }
-    }
+  /// - Throws: a cell that cannot be read.
+  private func addFindings(
+    _ row: [String], to values: inout [String: String]
+  ) throws(RowFaults.Fault) {
+    if let number = try scores.density(row) { values.merge(texts.values(density: number)) { $1 } }
+    if let number = scores.birads(row) { values.merge(texts.values(birads: number)) { $1 } }
     values["RACE"] = EMBEDCell.text(row[finding.race])
     let hispanic = "Hispanic or Latino"
     values["ETHNIC"] = row[finding.ethnic] == hispanic ? hispanic : "Non-" + hispanic
     if usesAge, let cell = EMBEDCell.text(row[finding.age]) {
       guard let age = Double(cell), abs(age) < 1_000 else {
-        return .init(found: "column 'age_at_study' is '\(cell)'", expected: "years, or empty")
+        throw .label("age_at_study", cell, expected: "years, or empty")
       }
       values["AGE"] = String(Int(age))
     }
-    return nil
   }
 
   /// Adds what the full table says, in the legend's words.

@@ -19,11 +19,20 @@ struct EMBEDFindings {
     self.rows = rows
   }
 
-  /// Rows of an examination, in table order.
-  func rows(accession: String) -> [Int32] { rows[accession] ?? [] }
+  /// The row of a picture: the first of its examination about its side or, if none is, the first of the examination.
+  ///
+  /// - Parameters: cells of the picture's metadata.
+  /// - Returns: the row, and the side if the row was chosen by it; nil without a row.
+  func row(accession: String, laterality: String) -> (place: Int, side: String?)? {
+    if let side = EMBEDCell.text(laterality), let place = first(accession: accession, side: side) {
+      return (place, side)
+    }
+    return first(accession: accession, side: nil).map { ($0, nil) }
+  }
 
-  /// The first of some rows, or the first about this side; nil if there is none.
-  func first(of candidates: [Int32], side wanted: String? = nil) -> Int? {
+  /// The first row of an examination, or the first about this side; nil if there is none.
+  func first(accession: String, side wanted: String?) -> Int? {
+    let candidates = EMBEDCell.text(accession).flatMap { rows[EMBEDCell.code($0)] } ?? []
     guard let wanted else { return candidates.first.map(Int.init) }
     return candidates.first { table.rows[Int($0)][side] == wanted }.map(Int.init)
   }
@@ -44,22 +53,21 @@ struct EMBEDAnnotations {
   let full: EMBEDFindings?
 
   init(_ request: DatasetRequest) throws(FormatError) {
-    reduced = try EMBEDFindings(EMBED.table("clinical_reduced", request))
-    full = EMBED.needsFullTable(request) ? try EMBEDFindings(EMBED.table("clinical", request)) : nil
+    reduced = try EMBEDFindings(EMBED.findingsPath(request))
+    full = EMBED.needsFullTable(request) ? try EMBEDFindings(EMBED.clinicalPath(request)) : nil
   }
 
-  /// The rows of a picture: if any of the examination is about the picture's side, the first of those in each table, and
-  /// otherwise the first of the examination.
-  func rows(accession: String, laterality: String?) -> Result<(reduced: Int, full: Int?), Gap.Failure> {
-    let candidates = reduced.rows(accession: accession)
-    let matching = laterality.flatMap { reduced.first(of: candidates, side: $0) }
-    guard let row = matching ?? reduced.first(of: candidates) else { return .failure(.init(gap: .reduced)) }
-    guard let full else { return .success((row, nil)) }
-    let side = matching == nil ? nil : laterality
-    guard let other = full.first(of: full.rows(accession: accession), side: side) else {
+  /// The rows of a picture: the full table's is the first about the side by which the reduced table's was chosen, or the
+  /// first of the examination if it was chosen by none.
+  func rows(accession: String, laterality: String) -> Result<(reduced: Int, full: Int?), Gap.Failure> {
+    guard let row = reduced.row(accession: accession, laterality: laterality) else {
+      return .failure(.init(gap: .reduced))
+    }
+    guard let full else { return .success((row.place, nil)) }
+    guard let other = full.first(accession: accession, side: row.side) else {
       return .failure(.init(gap: .full))
     }
-    return .success((row, other))
+    return .success((row.place, other))
   }
 }
 
@@ -87,6 +95,50 @@ struct EMBEDLegend {
   /// The words of a cell; nil if it is empty or its code is not in the legend.
   func meaning(_ column: String, _ cell: String) -> String? {
     TableCell.isMissing(cell) ? nil : meanings[column]?[EMBEDCell.code(cell)]
+  }
+}
+
+/// Where a table of metadata says which picture a row is about.
+struct EMBEDPictureColumns {
+  /// The column with the patient.
+  static let patient = "empi_anon"
+
+  let path, kind, accession, laterality: Int
+
+  init(_ table: CSVTable) throws(FormatError) {
+    path = try table.column("anon_dicom_path")
+    kind = try table.column("FinalImageType")
+    accession = try table.column("acc_anon")
+    laterality = try table.column("ImageLateralityFinal")
+  }
+
+  /// Whether a row's picture is an ordinary mammogram, the only kind in use.
+  func isFlat(_ row: [String]) -> Bool { row[kind] == "2D" }
+}
+
+/// Where a table of findings holds density and BI-RADS, and how they are read.
+struct EMBEDScoreColumns {
+  private let density, assessment: Int
+
+  init(_ table: CSVTable) throws(FormatError) {
+    density = try table.column("tissueden")
+    assessment = try table.column("asses")
+  }
+
+  /// The density, 1 to 5; nil if the row does not say.
+  func density(_ row: [String]) throws(RowFaults.Fault) -> Int? {
+    guard let cell = EMBEDCell.text(row[density]) else { return nil }
+    guard let number = Double(cell).flatMap(Int.init(exactly:)), (1...5).contains(number) else {
+      throw .label("tissueden", cell, expected: "1 to 5, or empty")
+    }
+    return number
+  }
+
+  /// The BI-RADS number; nil if the row does not say.
+  ///
+  /// As published, a letter outside the scale is no assessment.
+  func birads(_ row: [String]) -> Int? {
+    EMBEDTexts.letters.firstIndex(of: TableCell.trimmed(row[assessment]))
   }
 }
 

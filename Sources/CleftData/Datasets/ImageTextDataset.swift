@@ -87,31 +87,26 @@ public struct ImageTextDataset: Sendable {
   public var classNames: [String]
   /// Prompt sets; the first one is scored, the others are reported beside it.
   public var promptSets: [PromptSet]
-  /// Rows of the table that were left out, by reason.
-  public var leftOut: [String: Int]
   /// The table that the samples come from.
   public var table: String
+  /// Rows of the table that were left out, by reason.
+  public var leftOut: [String: Int] = [:]
   /// Rows that cannot be used; empty unless the request says to skip them.
-  public var badRows: [BadRow]
+  public var badRows: [BadRow] = []
   /// What a run should say once about this dataset.
-  public var notes: [String]
+  public var notes: [String] = []
   /// Columns of a tokenized caption, as published for this dataset.
-  public var captionLength: Int
+  public var captionLength = 64
 
-  /// Makes a dataset.
+  /// Makes a dataset; everything else is set on the value.
   public init(
-    name: String, table: String, samples: [Sample], classNames: [String], promptSets: [PromptSet],
-    leftOut: [String: Int] = [:], badRows: [BadRow] = [], notes: [String] = [], captionLength: Int = 64
+    name: String, table: String, samples: [Sample], classNames: [String], promptSets: [PromptSet]
   ) {
     self.name = name
     self.table = table
     self.samples = samples
     self.classNames = classNames
     self.promptSets = promptSets
-    self.leftOut = leftOut
-    self.badRows = badRows
-    self.notes = notes
-    self.captionLength = captionLength
   }
 }
 
@@ -122,10 +117,11 @@ extension ImageTextDataset {
   public func requireRows() throws(DataError) {
     guard samples.isEmpty else { return }
     let reasons = leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+    let skipped = badRows.first.map { "Bad rows: \(badRows.count), the first \($0.origin): \($0.reason)." }
     throw .badData(
       Problem(
         table, found: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")",
-        expected: "at least one"))
+        expected: "at least one", hint: skipped ?? ""))
   }
 
   /// Fails if a picture is not there, before any work is done.
@@ -141,45 +137,6 @@ extension ImageTextDataset {
         found: "no such file\(missing.count > 1 ? ", nor for \(missing.count - 1) other rows" : "")",
         hint: "Check --data_dir and the paths in the table."))
   }
-}
-
-/// Every dataset by name.
-///
-/// One line here gives a dataset its option and its place in messages.
-public enum DatasetCatalog {
-  /// One dataset.
-  public struct Entry: Sendable {
-    /// Name in options and tables.
-    public let name: String
-    /// One line for help.
-    public let summary: String
-    /// Files that a split is read from; empty if the request names none.
-    public let tables: @Sendable (DatasetRequest) -> [String]
-    /// Columns of a tokenized caption, as published.
-    public let captionLength: @Sendable (DatasetRequest) -> Int
-    /// Reads it.
-    public let open: @Sendable (DatasetRequest) throws -> ImageTextDataset
-  }
-
-  /// All datasets.
-  public static let all: [Entry] = [
-    Entry(
-      name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200",
-      tables: { [$0.table ?? CheXpert.tablePath($0)] }, captionLength: { $0.hasNegatives ? 96 : 64 },
-      open: CheXpert.open),
-    Entry(
-      name: "rsna", summary: "RSNA pneumonia, balanced", tables: { [$0.table ?? RSNA.tablePath($0)] },
-      captionLength: { _ in 64 }, open: RSNA.open),
-    Entry(
-      name: "embed", summary: "EMBED mammograms: BI-RADS, or density", tables: EMBED.tables,
-      captionLength: EMBED.captionLength, open: EMBED.open),
-    Entry(
-      name: "manifest", summary: "a table of your own", tables: { $0.table.map { [$0] } ?? [] },
-      captionLength: { $0.hasNegatives ? 96 : 64 }, open: Manifest.open),
-  ]
-
-  /// The dataset of a name.
-  public static func named(_ name: String) -> Entry? { all.first { $0.name == name } }
 }
 
 /// A folder that a layout needs.

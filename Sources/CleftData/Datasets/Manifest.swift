@@ -4,9 +4,22 @@ import Foundation
 /// A table of a user's own: a picture a row, with a caption, labels or both.
 ///
 /// `ManifestColumns` says which column holds what. With label columns a class is a column; with a class column it is a
-/// name that occurs in the table, in any split, sorted by name. Without either there are only picture–caption pairs,
+/// name that occurs in the tables of any split, sorted by name. Without either there are only picture–caption pairs,
 /// and nothing to score.
 public enum Manifest {
+  /// Its line in the catalogue.
+  static let entry = DatasetCatalog.Entry(
+    name: "manifest", summary: "a table of your own",
+    heeds: [
+      "negative_prompt", "image_column", "text_column", "label_columns", "class_column", "patient_column",
+      "split_column", "separator", "image_dir",
+    ],
+    departures: DatasetCatalog.pictureDepartures, captions: PackageResources.manifest_yaml,
+    tables: { $0.table.map { [$0] } ?? [] }, captionLength: captionLength, open: open)
+
+  /// Columns of a tokenized caption: those of CheXpert, which captions from labels are modeled on.
+  public static func captionLength(_ request: DatasetRequest) -> Int { CheXpert.captionLength(request) }
+
   /// Reads a split.
   ///
   /// - Throws: `DataError` and `FormatError` with file, line and column.
@@ -18,29 +31,64 @@ public enum Manifest {
           "--dataset manifest", found: "no table for the \(request.split.rawValue) split",
           hint: "Pass --\(request.split.rawValue)_csv (tables are --train_csv, --valid_csv and --test_csv)."))
     }
-    let path = (given as NSString).expandingTildeInPath
-    let separator: Character = (path as NSString).pathExtension.lowercased() == "tsv" ? "\t" : ","
-    let table = try CSVTable(path, separator: request.manifest.separator ?? separator)
-    let templates = try CaptionTemplates.forRequest(request, dataset: "manifest")
-    let columns = try ManifestPlaces(table, request.manifest)
+    try requireUseOfNegatives(request)
+    let table = try Self.table((given as NSString).expandingTildeInPath, request.manifest)
+    let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let columns = try ManifestPlaces(
+      table, request.manifest, otherClasses: otherClasses(request.manifest, besides: table.path))
     let captions = try ManifestCaptions(table, columns, request, templates)
     let split = ManifestSplit(table, columns.split, request)
     var reader = ManifestRows(
-      table: table, columns: columns, captions: captions, request: request, faults: RowFaults(request))
-    let rows = request.takesShare ? Subsampling.pandas(split.rows, fraction: request.fraction) : split.rows
+      table: table, columns: columns, captions: captions, request: request,
+      faults: try RowFaults(request, table))
+    let rows = request.takesShare ? try request.share(of: split.rows) : split.rows
     var samples: [Sample] = []
     samples.reserveCapacity(rows.count)
     for row in rows { if let sample = try reader.sample(row) { samples.append(sample) } }
     let leftOut = reader.leftOut.merging(["no known split": split.strangeCount]) { $0 + $1 }
     let names = columns.classNames
-    return ImageTextDataset(
-      name: "manifest \(request.split.rawValue)", table: path, samples: samples, classNames: names,
+    var dataset = ImageTextDataset(
+      name: "manifest \(request.split.rawValue)", table: table.path, samples: samples, classNames: names,
       promptSets: names.isEmpty
         ? []
         : try templates.promptSets(
-          first: "default", isPromptTuning: request.isPromptTuning, classNames: names),
-      leftOut: leftOut.filter { $0.value > 0 }, badRows: reader.faults.rows, notes: split.notes,
-      captionLength: request.hasNegatives ? 96 : 64)
+          first: "default", isPromptTuning: request.isPromptTuning, classNames: names))
+    dataset.leftOut = leftOut.filter { $0.value > 0 }
+    // Nobody can tell the split of rows set aside; they count for those that the table has rows of.
+    dataset.badRows = split.isElsewhere ? [] : reader.faults.rows
+    dataset.notes = split.notes + notesOnSeveralClasses(samples, split: request.split)
+    dataset.captionLength = captionLength(request)
+    return dataset
+  }
+
+  /// Fails if captions are to say what is not there and are not made here.
+  private static func requireUseOfNegatives(_ request: DatasetRequest) throws(DataError) {
+    guard request.hasNegatives, let text = request.manifest.text else { return }
+    throw .badRequest(
+      Problem(
+        "--negative_prompt", found: "--text_column '\(oneLine(text))', whose texts it does not change",
+        expected: "captions made from labels", hint: "Leave out one of the two."))
+  }
+
+  /// Reads a table, with rows of a wrong length set aside.
+  private static func table(_ path: String, _ columns: ManifestColumns) throws(FormatError) -> CSVTable {
+    let separator: Character = (path as NSString).pathExtension.lowercased() == "tsv" ? "\t" : ","
+    return try CSVTable(path, separator: columns.separator ?? separator, setsRaggedAside: true)
+  }
+
+  /// Names of the classes in the tables of the other splits.
+  private static func otherClasses(
+    _ columns: ManifestColumns, besides path: String
+  ) throws(FormatError) -> Set<String> {
+    guard let name = columns.className else { return [] }
+    var classes: Set<String> = []
+    for other in Set(columns.classTables) where other != path {
+      let table = try table(other, columns)
+      // A table of another kind has no say; whether its own split can do without the column is seen there.
+      guard let column = table.columns.firstIndex(of: name) else { continue }
+      classes.formUnion(table.rows.compactMap { ManifestPlaces.className($0[column]) })
+    }
+    return classes
   }
 }
 
@@ -59,7 +107,10 @@ struct ManifestPlaces {
   /// Class numbers by name, for a class column.
   let classNumbers: [String: Int]
 
-  init(_ table: CSVTable, _ names: ManifestColumns) throws(DataError) {
+  /// Looks the columns up.
+  ///
+  /// - Parameter otherClasses: classes of a class column that count besides those of the table.
+  init(_ table: CSVTable, _ names: ManifestColumns, otherClasses: Set<String>) throws(DataError) {
     func place(_ name: String, _ option: String) throws(DataError) -> Int {
       if let index = table.columns.firstIndex(of: name) { return index }
       let near = nearestNames(to: name, among: table.columns).joined(separator: ", ")
@@ -67,7 +118,8 @@ struct ManifestPlaces {
         Problem(
           "\(table.path):1", found: "no column '\(name)' (\(option))",
           hint: table.columns.count == 1
-            ? "There is only one column, '\(near)': pass --separator." : "Nearest: \(near)."))
+            ? "There is only one column, '\(oneLine(near))': pass --separator."
+            : "Nearest: \(oneLine(near)). Pass the name with \(option)."))
     }
     func place(_ name: String?, _ option: String) throws(DataError) -> Int? {
       guard let name else { return nil }
@@ -91,7 +143,7 @@ struct ManifestPlaces {
       throw .badRequest(Problem("--label_columns", found: "a column twice", expected: "each once"))
     }
     if let className {
-      classNames = Set(table.rows.compactMap { Self.className($0[className]) }).sorted()
+      classNames = otherClasses.union(table.rows.compactMap { Self.className($0[className]) }).sorted()
     } else {
       classNames = names.labels
     }
@@ -112,11 +164,13 @@ private struct ManifestSplit {
   let rows: [Int]
   /// Rows whose cell names no split.
   let strangeCount: Int
+  /// Whether the table has rows, but none of this split.
+  let isElsewhere: Bool
   let notes: [String]
 
   init(_ table: CSVTable, _ column: Int?, _ request: DatasetRequest) {
     guard let column else {
-      (rows, strangeCount, notes) = (Array(table.rows.indices), 0, [])
+      (rows, strangeCount, isElsewhere, notes) = (Array(table.rows.indices), 0, false, [])
       return
     }
     var rows: [Int] = []
@@ -130,6 +184,7 @@ private struct ManifestSplit {
     }
     self.rows = rows
     strangeCount = strange.values.reduce(0, +)
+    isElsewhere = rows.isEmpty && !table.rows.isEmpty
     let cells = strange.keys.sorted().prefix(3).map { "'\(oneLine($0))'" }.joined(separator: ", ")
     notes =
       strange.isEmpty

@@ -53,7 +53,7 @@ struct ManifestRows {
     guard let reason = missing(caption: caption, labels: labels) else {
       return Sample(
         imagePath: imagePath, caption: caption, labels: labels, origin: origin,
-        patient: columns.patient.map { row[$0] }.flatMap { TableCell.isMissing($0) ? nil : $0 })
+        patient: columns.patient.flatMap { TableCell.identifier(row[$0]) })
     }
     leftOut[reason, default: 0] += 1
     return nil

@@ -14,6 +14,16 @@ public enum RSNA {
   /// Folder of the images of all splits below that.
   public static let imageFolder = "stage_2_train_images"
 
+  /// Its line in the catalogue.
+  static let entry = DatasetCatalog.Entry(
+    name: "rsna", summary: "RSNA pneumonia, balanced",
+    // The published commands pass --five_cls here too, where it has no effect.
+    heeds: ["five_cls", "keep_size"], canTrainContrastively: false,
+    // As published, prompts are read without the X in front.
+    keepsLeadingSpace: { isReference in !isReference }, departures: departures,
+    captions: PackageResources.rsna_yaml, tables: { [$0.table ?? tablePath($0)] },
+    captionLength: captionLength, open: open)
+
   /// Word tables of the texts: the one scored, and the published one.
   private static let (scored, published) = ("pneumonia", "published")
 
@@ -27,29 +37,50 @@ public enum RSNA {
     "\(request.dataFolder)/\(folder)/\(table(request.split))"
   }
 
+  /// Columns of a tokenized prompt, as published.
+  public static func captionLength(_ request: DatasetRequest) -> Int { 64 }
+
+  private static func departures(_ request: DatasetRequest) -> [String] {
+    if request.isReference { return [] }
+    var departures = ["the RSNA prompt says pneumonia"]
+    if request.isPromptTuning {
+      departures.append("RSNA prompts keep the space in front of their first word")
+    }
+    return departures.map { $0 + DatasetCatalog.undone } + DatasetCatalog.pictureDepartures(request)
+  }
+
   /// Reads a split.
   ///
   /// - Throws: `DataError` and `FormatError` with file, line and column.
   @Sendable
   public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
     let images = "\(request.dataFolder)/\(folder)/\(imageFolder)"
-    try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
-    let templates = try CaptionTemplates.forRequest(request, dataset: "rsna")
-    let table = try CSVTable(request.table ?? tablePath(request))
-    var faults = RowFaults(request)
+    if request.table == nil {
+      try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
+    }
+    let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let table = try CSVTable(request.table ?? tablePath(request), setsRaggedAside: true)
+    var faults = try RowFaults(request, table)
     var samples = try samples(table, images: images, request: request, faults: &faults)
     if request.fraction < 1, request.split == .train {
-      samples = Subsampling.python(samples, fraction: request.fraction)
+      samples = try request.share(of: samples) { Subsampling.python($0, fraction: $1) }
+      // A share with a row in it goes into the whole no more often than there are rows.
       if request.keepsSize {
         samples = Array(repeating: samples, count: Int(1 / request.fraction)).flatMap { $0 }
       }
     }
     let validatesOnTraining = request.split == .valid && request.table == nil
-    return ImageTextDataset(
+    var dataset = ImageTextDataset(
       name: "RSNA", table: table.path, samples: samples, classNames: ["no finding", "pneumonia"],
-      promptSets: try promptSets(templates, request), badRows: faults.rows,
-      notes: validatesOnTraining
-        ? ["RSNA's published validation table is the training table; pass --valid_csv for another"] : [])
+      promptSets: try promptSets(templates, request))
+    dataset.badRows = faults.rows
+    if validatesOnTraining {
+      dataset.notes = [
+        "RSNA's published validation table is the training table; pass --valid_csv for another"
+      ]
+    }
+    dataset.captionLength = captionLength(request)
+    return dataset
   }
 
   private static func samples(
@@ -69,8 +100,7 @@ public enum RSNA {
       let state = FindingState(cell: row[target])
       guard state == .positive || state == .negative else {
         try faults.add(
-          .init(found: "column 'Target' is '\(oneLine(row[target]))'", expected: "0 or 1"), origin: origin,
-          imagePath: path)
+          .label("Target", row[target], expected: "0 or 1"), origin: origin, imagePath: path)
         continue
       }
       samples.append(

@@ -88,9 +88,10 @@ public final class BatchSchedule: Sendable {
       let draw = key.split("balanced", epoch)
       return (0..<sampleCount).map { weights?.sample(at: draw.uniform(at: $0)) ?? $0 }
     case .published(let seed):
-      let sum = UInt32(truncatingIfNeeded: seed &+ UInt64(epoch))
-      let order = Subsampling.torchPermutation(count: sampleCount, seed: sum)
-      return order + order.prefix(drawCount - sampleCount)
+      let ranks = Subsampling.distributedOrder(
+        count: sampleCount, rankCount: rankCount, seed: UInt32(truncatingIfNeeded: seed), epoch: epoch,
+        shuffles: true)
+      return (0..<drawCount).map { ranks[$0 % rankCount][$0 / rankCount] }
     }
   }
 }

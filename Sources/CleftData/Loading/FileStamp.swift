@@ -5,7 +5,7 @@ import Glibc
 struct FileStamp: Hashable, Sendable {
   /// Length in bytes.
   var bytes: Int
-  /// Time of the last modification in nanoseconds since 1970.
+  /// Time of the last modification in nanoseconds since 1970; wraps around beyond the year 2262.
   var modified: Int
 
   init(bytes: Int, modified: Int) {
@@ -13,12 +13,12 @@ struct FileStamp: Hashable, Sendable {
     self.modified = modified
   }
 
-  /// The stamp of a file; nil if there is none.
+  /// The stamp of a file; nil if there is none or the system does not say: opening it tells which.
   init?(of path: String) {
     var info = stat()
     guard stat(path, &info) == 0 else { return nil }
     bytes = Int(info.st_size)
-    modified = Int(info.st_mtim.tv_sec) * 1_000_000_000 + Int(info.st_mtim.tv_nsec)
+    modified = Int(info.st_mtim.tv_sec) &* 1_000_000_000 &+ Int(info.st_mtim.tv_nsec)
   }
 }
 

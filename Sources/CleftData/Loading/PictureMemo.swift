@@ -7,6 +7,7 @@ import Foundation
 /// Unreadable ones are not kept: what failed once, a disk or a permission, may be mended without a trace on the file.
 struct PictureMemo {
   private static let columns = ["picture", "bytes", "modified_ns", "rendering", "decoder", "verdict"]
+  private static let good = "good"
   private let path: String
   private let dicom: DicomRendering
   private var verdicts: [String: (stamp: FileStamp, verdict: String)] = [:]
@@ -23,7 +24,8 @@ struct PictureMemo {
     let defects = AppendedTable.read(data, columns: Self.columns) { fields in
       guard let bytes = Int(fields[1]), let modified = Int(fields[2]),
         let rendering = DicomRendering(rawValue: fields[3]),
-        fields[4] == "\(PreparedPictures.decoderVersion)", fields[5] == "good" || Self.isConstant(fields[5])
+        fields[4] == "\(PreparedPictures.decoderVersion)",
+        fields[5] == Self.good || Self.isConstant(fields[5])
       else { return false }
       if rendering == dicom {
         verdicts[fields[0]] = (FileStamp(bytes: bytes, modified: modified), fields[5])
@@ -37,21 +39,15 @@ struct PictureMemo {
   }
 
   /// What was found about a file that has not changed since; nil if it has to be looked at.
-  func verdict(_ path: String, _ stamp: FileStamp) -> PictureStore.Verdict? {
+  func finding(_ path: String, _ stamp: FileStamp) -> PictureProblem?? {
     guard let known = verdicts[path], known.stamp == stamp else { return nil }
-    return known.verdict == "good" ? .good : .constant(known.verdict)
+    return .some(known.verdict == Self.good ? nil : PictureProblem(.constant, known.verdict))
   }
 
   /// Keeps what was found about a file.
-  mutating func keep(_ verdict: PictureStore.Verdict, _ path: String, _ stamp: FileStamp) {
-    let text: String
-    switch verdict {
-    case .good: text = "good"
-    case .constant(let reason): text = reason
-    case .unreadable: return
-    }
-    guard AppendedTable.fits(path) else { return }
-    verdicts[path] = (stamp, text)
+  mutating func keep(_ problem: PictureProblem?, _ path: String, _ stamp: FileStamp) {
+    guard problem == nil || problem?.fault == .constant, AppendedTable.fits(path) else { return }
+    verdicts[path] = (stamp, problem?.reason ?? Self.good)
     isChanged = true
   }
 

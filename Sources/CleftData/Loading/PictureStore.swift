@@ -56,15 +56,8 @@ public final class PictureStore: Sendable {
       remember(made, sample.imagePath)
       return made
     } catch {
-      var problem = error.problem
-      if !sample.origin.isEmpty { problem.location = "\(sample.origin): \(problem.location)" }
-      throw error.exitStatus == .missingInput ? .missing(problem) : .badData(problem)
+      throw DataError(error, origin: sample.origin)
     }
-  }
-
-  /// What is wrong with a picture all of whose pixels are equal; nil for any other.
-  static func constantReason(_ image: GrayImage) -> String? {
-    image.isConstant ? "constant: every pixel is \(image.pixels.first ?? 0)" : nil
   }
 
   /// What the prepared file has, as evaluation sees it; nil if the picture has to be decoded.
@@ -99,30 +92,26 @@ public final class PictureStore: Sendable {
 }
 
 extension PictureStore {
-  /// Whether a picture can be trained on.
-  enum Verdict: Sendable, Equatable {
-    case good
-    case constant(String)
-    case unreadable(String)
-  }
-
-  /// Looks at a picture whose file is there, and keeps it in memory if there is room.
-  func inspect(_ path: String, stamp: FileStamp) -> Verdict {
+  /// Looks at a picture, and keeps it in memory if there is room; nil if it can be used.
+  ///
+  /// - Throws: `DataError.system` if the disk or the memory failed, which says nothing about the picture.
+  func inspect(_ sample: Sample, stamp: FileStamp?) throws(DataError) -> PictureProblem? {
+    let path = sample.imagePath
     if let row = prepared?.row(path, dicom: dicom, stamp: stamp).row {
-      if !row.problem.isEmpty { return .constant(row.problem) }
-      if !hasRoom { return .good }
+      if !row.problem.isEmpty { return PictureProblem(.constant, row.problem) }
+      if !hasRoom { return nil }
       if let known = prepared(path) {
         remember(known, path)
-        return .good
+        return nil
       }
     }
     do {
       let image = try decoded(path)
-      if let reason = Self.constantReason(image) { return .constant(reason) }
+      if let problem = PictureProblem(image) { return problem }
       if hasRoom { remember(pipeline.evaluation(image), path) }
-      return .good
+      return nil
     } catch {
-      return .unreadable(error.problem.found)
+      return try PictureProblem(error, origin: sample.origin)
     }
   }
 

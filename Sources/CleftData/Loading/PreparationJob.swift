@@ -16,8 +16,16 @@ struct PreparationJob {
   /// Rows that are whole, by key.
   private var rows: [String: PreparedRow] = [:]
   private var todo: [Work] = []
-  /// The pictures asked for, each once, and the stamps of those that are there.
-  private(set) var sources: [(path: String, stamp: FileStamp?)] = []
+  /// The pictures asked for, each once.
+  private(set) var sources: [Source] = []
+
+  /// A picture that was asked for.
+  struct Source {
+    var path: String
+    /// Its file as it is now; nil if there is none, for which there is a reason.
+    var stamp: FileStamp?
+    var reason: String?
+  }
 
   /// A picture to prepare and where it goes.
   private struct Work {
@@ -40,6 +48,8 @@ struct PreparationJob {
     try FileSystem.makeFolder(folder)
     lock = try OpenFile(place.lock, flags: O_RDWR | O_CREAT)
     try lock.lock()
+    // Nobody else writes here now, so these are of runs that were killed.
+    for name in FileSystem.list(folder) where name.hasSuffix(".partial") { unlink("\(folder)/\(name)") }
     try checkFolder()
     try loadRows()
   }
@@ -88,12 +98,18 @@ struct PreparationJob {
   mutating func plan(_ paths: [String]) throws(FormatError) {
     var seen: Set<String> = []
     let distinct = paths.filter { seen.insert($0).inserted }
-    let stamps = WorkerPool.map(distinct.count, workerCount: workerCount) { FileStamp(of: distinct[$0]) }
-    sources = zip(distinct, stamps).map { ($0, $1) }
+    let dicom = dicom
+    sources = try WorkerPool.map(distinct.count, workerCount: workerCount) {
+      item throws(FormatError) -> Source in
+      if let stamp = FileStamp(of: distinct[item]) { return Source(path: distinct[item], stamp: stamp) }
+      // The decoder says what is wrong; a file that has come meanwhile is left to the next run.
+      let reason = try Self.read(distinct[item], dicom).reason
+      return Source(path: distinct[item], reason: reason ?? "no such file")
+    }
     var names: Set<String> = []
-    for (path, stamp) in sources {
-      let name = naming.name(of: path)
-      guard let stamp, names.insert(name).inserted else { continue }
+    for source in sources {
+      let (path, name) = (source.path, naming.name(of: source.path))
+      guard let stamp = source.stamp, names.insert(name).inserted else { continue }
       if keys(of: name).contains(where: { rows[$0]?.stamp == stamp && rows[$0]?.record != nil }) { continue }
       dropRows(of: name, unless: stamp)
       todo.append(Work(path: path, stamp: stamp, record: 0))
@@ -135,42 +151,33 @@ struct PreparationJob {
     let pictures = try OpenFile(place.pictures, flags: O_RDWR | O_CREAT)
     let index = try OpenFile(place.index, flags: O_WRONLY | O_APPEND)
     let (work, dicom, naming) = (todo, dicom, naming)
-    let failure = Mutex<FormatError?>(nil)
-    let results = WorkerPool.map(work.count, workerCount: workerCount, progress: progress) {
-      item -> Result<PreparedRow, FormatError> in
-      if let failed = failure.withLock({ $0 }) { return .failure(failed) }
-      let result = Result { () throws(FormatError) in
-        try Self.prepare(work[item], naming.name(of: work[item].path), dicom, pictures)
+    let isTorn = Mutex(false)
+    let rows = try WorkerPool.map(work.count, workerCount: workerCount, progress: progress) {
+      item throws(FormatError) -> PreparedRow in
+      let row = try Self.prepare(work[item], naming.name(of: work[item].path), dicom, pictures)
+      try isTorn.withLock { isTorn throws(FormatError) in
+        // Nothing goes behind a line of which the disk took a part only; that line's error ends the run.
+        if isTorn || !AppendedTable.fits(work[item].path) { return }
+        isTorn = true
+        try index.write(Array(row.line.utf8))
+        isTorn = false
       }
-      return failure.withLock { failed in
-        if failed == nil, AppendedTable.fits(work[item].path) {
-          do throws(FormatError) {
-            try index.write(Array(result.get().line.utf8))
-          } catch {
-            failed = error
-          }
-        }
-        return failed.map { .failure($0) } ?? result
-      }
+      return row
     }
-    if let failed = failure.withLock({ $0 }) { throw failed }
     try pictures.synchronize()
-    return try results.map { result throws(FormatError) in try result.get() }
+    return rows
   }
 
   private static func prepare(
     _ work: Work, _ name: String, _ dicom: DicomRendering, _ pictures: OpenFile
   ) throws(FormatError) -> PreparedRow {
-    let image: GrayImage
-    let kind: PictureKind
-    do {
-      (image, kind) = try ImageDecoder.read(work.path, dicom: dicom)
-    } catch {
-      return PreparedRow(name: name, stamp: work.stamp, problem: oneLine(error.problem.found))
+    let (picture, reason) = try read(work.path, dicom)
+    guard let (image, kind) = picture else {
+      return PreparedRow(name: name, stamp: work.stamp, problem: reason ?? "")
     }
     var row = PreparedRow(
       name: name, stamp: work.stamp, kind: kind, rendering: kind == .dicom ? dicom : nil,
-      problem: PictureStore.constantReason(image) ?? "")
+      problem: PictureProblem(image)?.reason ?? "")
     row.record = work.record
     let fitted = ImagePipeline.fitted(image).pixels
     row.checksum = fitted.withUnsafeBytes { Checksum.of($0) }
@@ -178,8 +185,19 @@ struct PreparationJob {
     return row
   }
 
-  private static func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).joined(separator: " ")
+  /// A picture, or why it cannot be read.
+  ///
+  /// - Throws: `FormatError.system` if the disk or the memory failed: the picture may be good.
+  private static func read(
+    _ path: String, _ dicom: DicomRendering
+  ) throws(FormatError) -> (picture: (image: GrayImage, kind: PictureKind)?, reason: String?) {
+    do {
+      return (try ImageDecoder.read(path, dicom: dicom), nil)
+    } catch .system(let problem) {
+      throw .system(problem)
+    } catch {
+      return (nil, PictureFinding.reason(error.problem))
+    }
   }
 
   /// Lists everything in order and says what there is.
@@ -190,8 +208,8 @@ struct PreparationJob {
     try PreparedIndex.write(rows.values, to: place.index)
     try writeManifest(pictures: rows.values.count { $0.record != nil }, isComplete: true)
     FileSystem.synchronizeFolder(place.path)
-    let problems = sources.compactMap { path, stamp in
-      problem(path, stamp).map { PictureProblem(path: path, reason: $0) }
+    let problems = sources.compactMap { source in
+      reason(source).map { BadRow(origin: "", imagePath: source.path, reason: $0) }
     }
     return PrepareReport(
       total: sources.count, written: prepared.count { $0.record != nil },
@@ -199,11 +217,14 @@ struct PreparationJob {
       bytes: place.recordCount * PreparedFolder.recordBytes, seconds: 0)
   }
 
-  private func problem(_ path: String, _ stamp: FileStamp?) -> String? {
-    if stamp == nil { return "no such file" }
-    if !AppendedTable.fits(path) { return "a line break in its path; it is decoded whenever it is used" }
-    let name = naming.name(of: path)
-    let row = keys(of: name).compactMap { rows[$0] }.first { $0.stamp == stamp }
+  /// Why a picture cannot be used; nil if it can be.
+  private func reason(_ source: Source) -> String? {
+    if source.stamp == nil { return source.reason }
+    if !AppendedTable.fits(source.path) {
+      return "a line break in its path; it is decoded whenever it is used"
+    }
+    let name = naming.name(of: source.path)
+    let row = keys(of: name).compactMap { rows[$0] }.first { $0.stamp == source.stamp }
     return row.flatMap { $0.problem.isEmpty ? nil : $0.problem }
   }
 }

@@ -6,12 +6,14 @@ import Foundation
 public struct PreparedVerification: Sendable, Equatable {
   /// Pictures whose records equal what decoding gives.
   public var equal = 0
-  /// Pictures whose records differ from what decoding gives, or are damaged.
-  public var differing: [PictureProblem] = []
+  /// Pictures whose records differ from what decoding gives, or are damaged; without rows.
+  public var differing: [BadRow] = []
   /// Pictures whose files have changed since; their records are not used.
   public var stale = 0
-  /// Pictures that are not prepared, or not in this rendering.
+  /// Pictures that could be prepared and are not, or not in this rendering.
   public var absent = 0
+  /// Pictures that cannot be decoded, so that there is nothing to prepare.
+  public var unusable = 0
 }
 
 extension PreparedPictures {
@@ -30,21 +32,23 @@ extension PreparedPictures {
       case .equal: result.equal += 1
       case .stale: result.stale += 1
       case .absent: result.absent += 1
-      case .differs(let reason): result.differing.append(PictureProblem(path: path, reason: reason))
+      case .unusable: result.unusable += 1
+      case .differs(let reason):
+        result.differing.append(BadRow(origin: "", imagePath: path, reason: reason))
       }
     }
     return result
   }
 
   private enum Outcome {
-    case equal, stale, absent
+    case equal, stale, absent, unusable
     case differs(String)
   }
 
   private func compare(_ path: String, _ dicom: DicomRendering) -> Outcome {
     switch lookup(path, dicom: dicom) {
     case .stale: return .stale
-    case .absent: return .absent
+    case .absent: return (try? ImageDecoder.decode(path, dicom: dicom)) == nil ? .unusable : .absent
     case .damaged: return .differs("a record whose fingerprint does not hold")
     case .found(let image, _):
       guard let decoded = try? ImageDecoder.decode(path, dicom: dicom) else {

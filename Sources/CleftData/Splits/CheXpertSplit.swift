@@ -63,11 +63,8 @@ enum CheXpertSplit {
         case .uncertain: isClear = false
         case .negative, .notMentioned: break
         case nil:
-          throw DataError.badData(
-            Problem(
-              "\(table.path):\(table.lines[place])",
-              found: "column '\(asked[index].rawValue)' is '\(row[column])'",
-              expected: "1, 0, -1 or empty", hint: "Fix the row."))
+          throw RowFaults.Fault.label(asked[index].rawValue, row[column]).error(
+            "\(table.path):\(table.lines[place])")
         }
       }
       if isClear, present.count == 1, present[0] < classes.count { candidates[present[0]].append(place) }

@@ -48,10 +48,7 @@ enum RSNASplit {
     for (row, line) in zip(table.rows, table.lines) {
       let state = FindingState(cell: row[target])
       guard state == .positive || state == .negative else {
-        throw DataError.badData(
-          Problem(
-            "\(source):\(line)", found: "column 'Target' is '\(row[target])'", expected: "0 or 1",
-            hint: "Fix the row."))
+        throw RowFaults.Fault.label("Target", row[target], expected: "0 or 1").error("\(source):\(line)")
       }
       let isPositive = state == .positive
       guard let known = targets[row[patient]] else {
@@ -62,7 +59,7 @@ enum RSNASplit {
       guard known == isPositive else {
         throw DataError.badData(
           Problem(
-            "\(source):\(line)", found: "patient \(row[patient]) with another Target than before",
+            "\(source):\(line)", found: "patient \(oneLine(row[patient])) with another Target than before",
             expected: "one a patient", hint: "Fix the rows."))
       }
     }

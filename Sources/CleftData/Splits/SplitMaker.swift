@@ -2,19 +2,19 @@ import CleftFormats
 import Foundation
 
 /// What splits are made of.
-struct SplitRequest {
+package struct SplitRequest {
   /// The table of the dataset as it is distributed.
-  var source: String
+  let source: String
   /// Where the files go, in the published layout.
-  var outputFolder: String
+  let outputFolder: String
   /// Seed of every draw.
-  var seed: UInt32
+  let seed: UInt32
   /// Pictures a class, where the split has such a number.
-  var perClass: Int?
+  let perClass: Int?
 }
 
 /// One file of a split, made but not yet written.
-struct SplitFile {
+package struct SplitFile {
   /// Path below the output folder.
   var name: String
   /// How its rows were chosen, in one line.
@@ -27,9 +27,19 @@ struct SplitFile {
   var content: Content
 
   /// A table, or labels by path.
-  enum Content {
+  package enum Content {
     case table(columns: [String], rows: [[String]])
     case labels([Int])
+  }
+
+  package init(
+    name: String, rule: String, counts: [(className: String, count: Int)], ids: [String], content: Content
+  ) {
+    self.name = name
+    self.rule = rule
+    self.counts = counts
+    self.ids = ids
+    self.content = content
   }
 }
 
@@ -72,6 +82,15 @@ public struct SplitMaker: Sendable {
   /// Chooses the rows; nothing is written.
   let plan: @Sendable (SplitRequest) throws -> (files: [SplitFile], notes: [String])
 
+  package init(
+    name: String, summary: String,
+    plan: @escaping @Sendable (SplitRequest) throws -> (files: [SplitFile], notes: [String])
+  ) {
+    self.name = name
+    self.summary = summary
+    self.plan = plan
+  }
+
   /// Writes the files of a split.
   ///
   /// - Parameters:
@@ -95,7 +114,7 @@ public struct SplitMaker: Sendable {
             "a file that is already there\(existing.count > 1 ? ", and \(existing.count - 1) more" : "")",
           expected: "none: splits are never overwritten", hint: "Choose another folder, or move it away."))
     }
-    for file in files { try write(file, to: "\(outputFolder)/\(file.name)") }
+    try write(files, below: outputFolder)
     return SplitReport(
       files: files.map { file in
         SplitReport.File(
@@ -103,6 +122,21 @@ public struct SplitMaker: Sendable {
           counts: file.counts.map { .init(className: $0.className, count: $0.count) },
           rowCount: file.ids.count, idListSHA256: SHA256.hex(file.ids.map { $0 + "\n" }.joined()))
       }, notes: notes)
+  }
+
+  /// Writes all files or, if one cannot be written, leaves none: the next run would refuse to overwrite them.
+  private func write(_ files: [SplitFile], below folder: String) throws(FormatError) {
+    var written: [String] = []
+    do {
+      for file in files {
+        let path = "\(folder)/\(file.name)"
+        try write(file, to: path)
+        written.append(path)
+      }
+    } catch {
+      for path in written { unlink(path) }
+      throw error
+    }
   }
 
   private func write(_ file: SplitFile, to path: String) throws(FormatError) {
