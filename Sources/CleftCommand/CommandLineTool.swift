@@ -49,7 +49,8 @@ struct Cleft: ParsableCommand {
 enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
     TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
-    CheckDataCommand.self, CaptionsCommand.self, PrepareCommand.self, PreprocessCommand.self, InspectCommand.self,
+    CheckDataCommand.self, CaptionsCommand.self, PrepareCommand.self, PreprocessCommand.self,
+    InspectCommand.self,
     ConvertCommand.self, MergeCommand.self, ParityCommand.self,
     DoctorCommand.self,
   ]

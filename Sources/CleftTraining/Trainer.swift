@@ -201,6 +201,7 @@ public final class Trainer {
   /// Loss and accuracy on the validation samples, whole batches only.
   private func validate(step: Int, _ log: RunLog) throws {
     let size = config.batchSize
+    if task.validationSamples.isEmpty { return }
     let count = task.validationSamples.count / size
     if count == 0 {
       log.warn(

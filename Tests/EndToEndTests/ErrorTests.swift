@@ -189,7 +189,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "train", "eval", "synth", "tokenizer", "tokenize", "preprocess", "prepare", "check-data", "captions", "parity",
+    "train", "eval", "synth", "tokenizer", "tokenize", "preprocess", "prepare", "check-data", "captions",
+    "parity",
     "doctor",
   ])
   func everyCommandExplainsItself(_ command: String) throws {

@@ -4,6 +4,7 @@ import CleftFormats
 import CleftImaging
 import CleftTensor
 import CleftText
+import CleftTraining
 import Foundation
 
 /// `cleft check-data`: whether data can be trained on, and what is in it.
@@ -46,10 +47,12 @@ struct CheckDataCommand: ParsableCommand {
     if worker { return InspectionWorker.run() }
     if let report = try split.make() { return print(json ? jsonText(report) : SplitText.text(report)) }
     let run = try DataCheckRun(self)
+    // Not after hours of decoding.
+    for path in [list, report].compactMap({ $0 }) { try FileSystem.requireWritable(path) }
     let check = try run()
+    print(json ? jsonText(CheckResult(check)) : CheckText(check: check).text())
     if let list { try FileSystem.write(Data(run.problemList(check).utf8), to: list) }
     if let report { try FileSystem.write(Data(run.page(check).html().utf8), to: report) }
-    print(json ? jsonText(CheckResult(check)) : CheckText(check: check).text())
     guard check.isSound else {
       let counts = check.problems.countByKind
       let errors = ProblemKind.allCases.filter(\.isError).compactMap { kind in
@@ -126,7 +129,7 @@ private final class DataCheckRun {
     }
   }
 
-  private var dicom: DicomRendering { options.compat == .reference ? .maximum : .display }
+  private var dicom: DicomRendering { options.compat.dicomRendering }
 
   /// Decodes every picture and sums up.
   func callAsFunction() throws -> DatasetCheck {
@@ -135,15 +138,8 @@ private final class DataCheckRun {
     let inspector = ProcessInspector(
       executable: "/proc/self/exe", arguments: ["check-data", "--worker"], workerCount: workers,
       timeoutSeconds: options.timeout, dicom: dicom)
-    let isTerminal = isatty(2) == 1
-    func show(_ text: String) { if isTerminal { FileHandle.standardError.write(Data(text.utf8)) } }
-    var shown = -1
-    let found = try inspector.inspect(paths) { done in
-      let percent = 100 * done / paths.count
-      if percent != shown { show("\r\(done)/\(paths.count) pictures") }
-      shown = percent
-    }
-    show(shown < 0 ? "" : "\n")
+    var line = ProgressLine(RunLog())
+    let found = try inspector.inspect(paths) { line.show(done: $0, of: paths.count) }
     findings = Dictionary(uniqueKeysWithValues: zip(paths, found))
     let measure = tokenizer
     return try DatasetCheck(parts, findings: findings, tokenizer: tokenizerName) {

@@ -25,79 +25,84 @@ struct PrepareCommand: ParsableCommand {
   @OptionGroup(title: "Data") var data: DataOptions
 
   private var folder: String { out ?? "\(data.folder)/\(PreparedPictures.defaultName)" }
-  private var rendering: DicomRendering { compat == .reference ? .maximum : .display }
   private var workerCount: Int { max(1, min(data.pictures.num_workers, Runtime.availableThreads)) }
 
   func run() throws {
     let log = RunLog()
-    let paths =
-      try list.map(PathList.read) ?? data.allSamples(isReference: compat == .reference).map(\.imagePath)
-    guard !paths.isEmpty else {
+    let (paths, badRows) = try list.map { (try PathList.read($0), []) } ?? pictures()
+    for row in badRows { log.say("\(row.origin): \(row.reason)") }
+    guard !paths.isEmpty || !badRows.isEmpty else {
       throw DataError.missing(
         Problem(
           data.folder, found: "no pictures of --dataset \(data.entry.name)", expected: "at least one table",
           hint: "Check --data_dir and --dataset."))
     }
-    if verify { try compare(paths, log) } else { try prepare(paths, log) }
+    if verify { return try compare(paths, badRows, log) }
+    try requireGood(badRows + prepare(paths, badRows, log))
   }
 
-  private func prepare(_ paths: [String], _ log: RunLog) throws {
+  /// Pictures of all splits, and rows of their tables that cannot be used, those of a table with two splits once.
+  private func pictures() throws -> (paths: [String], badRows: [BadRow]) {
+    let parts = try data.datasets(isReference: compat == .reference)
+    var seen: Set<String> = []
+    return (
+      parts.flatMap(\.dataset.samples).map(\.imagePath),
+      parts.flatMap(\.dataset.badRows).filter { seen.insert("\($0.origin) \($0.imagePath)").inserted }
+    )
+  }
+
+  /// Prepares pictures; returns those that cannot be used.
+  private func prepare(_ paths: [String], _ badRows: [BadRow], _ log: RunLog) throws -> [BadRow] {
     var line = ProgressLine(log)
     let report = try PreparedPictures.prepare(
-      paths: paths, dataFolder: data.folder, into: folder, dicom: rendering, workerCount: workerCount
-    ) { now in
-      line.show(done: now.done, of: now.total, rate: now.picturesPerSecond, secondsLeft: now.secondsLeft)
-    }
-    for problem in report.problems { log.say("\(problem.path): \(problem.reason)") }
+      paths: paths, dataFolder: data.folder, into: folder, dicom: compat.dicomRendering,
+      workerCount: workerCount
+    ) { line.show(done: $0, of: $1) }
+    for problem in report.problems { log.say("\(problem.imagePath): \(problem.reason)") }
     let rate = String(
       format: "%.1f s, %.0f pictures/s", report.seconds, Double(report.written) / report.seconds)
     print(
       "\(report.total) pictures: \(report.written) prepared, \(report.kept) were there, "
-        + "\(report.problems.count) cannot be used; \(report.bytes >> 20) MiB in \(folder), \(rate)")
-    guard data.pictures.on_bad_row == .stop, let first = report.problems.first else { return }
-    let others = report.problems.count > 1 ? ", and \(report.problems.count - 1) other pictures" : ""
+        + "\(report.problems.count) cannot be used\(rowText(badRows)); \(report.bytes >> 20) MiB in \(folder), \(rate)"
+    )
+    return report.problems
+  }
+
+  /// Ends with the first bad row or picture, unless they are to be skipped.
+  private func requireGood(_ bad: [BadRow]) throws {
+    guard data.pictures.on_bad_row == .stop, let first = bad.first else { return }
+    let others = bad.count > 1 ? ", and \(bad.count - 1) other rows or pictures" : ""
     throw DataError.badData(
       Problem(
-        first.path, found: first.reason + others,
+        first.origin.isEmpty ? first.imagePath : first.origin, found: first.reason + others,
         hint: "All others are prepared. Fix or remove them, or pass --on_bad_row skip."))
   }
 
-  private func compare(_ paths: [String], _ log: RunLog) throws {
+  private func compare(_ paths: [String], _ badRows: [BadRow], _ log: RunLog) throws {
     let prepared = try PreparedPictures.open(folder, dataFolder: data.folder)
     var line = ProgressLine(log)
-    let start = ContinuousClock.now
-    let result = prepared.verify(paths: paths, dicom: rendering, workerCount: workerCount) { done, count in
-      let rate = Double(done) / max((ContinuousClock.now - start) / .seconds(1), 1e-9)
-      line.show(done: done, of: count, rate: rate, secondsLeft: rate > 0 ? Double(count - done) / rate : nil)
+    let result = prepared.verify(paths: paths, dicom: compat.dicomRendering, workerCount: workerCount) {
+      line.show(done: $0, of: $1)
     }
-    for problem in result.differing { log.say("\(problem.path): \(problem.reason)") }
+    for problem in result.differing { log.say("\(problem.imagePath): \(problem.reason)") }
     print(
       "\(result.equal) pictures equal, \(result.differing.count) differ, \(result.stale) have changed since, "
-        + "\(result.absent) are not prepared")
-    guard let first = result.differing.first else { return }
+        + "\(result.absent) are not prepared, \(result.unusable) cannot be used\(rowText(badRows))")
+    if prepared.unusableRows > 0 { log.warn("\(prepared.unusableRows) lines of the index name no record.") }
+    guard let first = result.differing.first else {
+      guard result.stale + result.absent > 0 else { return }
+      throw DataError.badData(
+        Problem(
+          folder, found: "\(result.stale) pictures that have changed and \(result.absent) that are missing",
+          expected: "every picture", hint: "Run 'cleft prepare' again."))
+    }
     throw DataError.badData(
       Problem(
-        first.path, found: first.reason, expected: "equal bits",
+        first.imagePath, found: first.reason, expected: "equal bits",
         hint: "Delete \(folder) and run 'cleft prepare' again."))
   }
-}
 
-/// How far a long job is: always on a terminal, every half minute elsewhere.
-private struct ProgressLine {
-  private let log: RunLog
-  private var lastLine = ContinuousClock.now
-
-  init(_ log: RunLog) { self.log = log }
-
-  mutating func show(done: Int, of total: Int, rate: Double, secondsLeft: Double?) {
-    let left =
-      secondsLeft.map {
-        Duration.seconds($0).formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
-      } ?? "?"
-    let isMilestone = ContinuousClock.now - lastLine > .seconds(30)
-    if isMilestone { lastLine = .now }
-    log.progress(
-      "\(done)/\(total) pictures  \(String(format: "%.0f", rate)) pictures/s  \(left) left",
-      isMilestone: isMilestone)
+  private func rowText(_ badRows: [BadRow]) -> String {
+    badRows.isEmpty ? "" : "; \(badRows.count) bad row(s) of the tables left out"
   }
 }

@@ -42,7 +42,7 @@ struct PreprocessCommand: ParsableCommand {
     if let threads { Runtime.configure(threads: threads) }
     let files = try self.files + (list.map(PathList.read) ?? [])
     let store = PictureStore(
-      pipeline: ImagePipeline(sizePixels: image_size), dicom: compat == .reference ? .maximum : .display,
+      pipeline: ImagePipeline(sizePixels: image_size), dicom: compat.dicomRendering,
       memoryBytes: 0, prepared: try prepared.map { try PreparedPictures.open($0, dataFolder: nil) })
     let start = ContinuousClock.now
     let images = try make(files, store)

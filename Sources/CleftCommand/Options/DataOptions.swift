@@ -54,6 +54,7 @@ struct DataOptions: ParsableArguments {
   var balance_training = false
 
   @OptionGroup(title: "Captions") var captions: CaptionOptions
+  @OptionGroup(title: "EMBED") var mammograms: EMBEDOptions
   @OptionGroup(title: "Manifest") var manifest: ManifestOptions
   @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
@@ -77,6 +78,12 @@ struct DataOptions: ParsableArguments {
     return published == 64 ? nil : published
   }
 
+  /// The tables named, by the split they are for.
+  private var tables: [Split: String] {
+    let given: [Split: String?] = [.train: train_csv, .valid: valid_csv, .test: test_csv]
+    return given.compactMapValues { $0.map { ($0 as NSString).expandingTildeInPath } }
+  }
+
   /// What is asked of the dataset for a split.
   func request(
     _ split: Split, isPromptTuning: Bool = false, isReference: Bool = false
@@ -84,16 +91,19 @@ struct DataOptions: ParsableArguments {
     var request = DatasetRequest(
       dataFolder: folder, split: split, usesFiveClasses: five_cls, isPromptTuning: isPromptTuning,
       fraction: data_pct, isReference: isReference)
-    let tables: [Split: String?] = [.train: train_csv, .valid: valid_csv, .test: test_csv]
     // One table may hold all splits.
-    let table = tables[split].flatMap { $0 } ?? (manifest.split_column == nil ? nil : train_csv)
-    request.table = table.map { ($0 as NSString).expandingTildeInPath }
+    let holdsAll = manifest.split_column != nil && entry.heeds.contains("split_column")
+    request.table = tables[split] ?? (holdsAll ? tables[.train] : nil)
     request.subsamplesAllSplits = train_sub_set
     request.keepsSize = keep_size
     request.imageSuffix = pictures.image_suffix
     request.badRows = pictures.on_bad_row
     captions.fill(&request)
+    mammograms.fill(&request)
     manifest.fill(&request)
+    if manifest.class_column != nil {
+      request.manifest.classTables = tables.values.filter(FileSystem.exists).sorted()
+    }
     return request
   }
 
@@ -104,20 +114,23 @@ struct DataOptions: ParsableArguments {
     return FileSystem.isFolder(usual) ? try PreparedPictures.open(usual, dataFolder: folder) : nil
   }
 
-  /// Every split whose table is there, rows that cannot be used collected.
+  /// Every split of the layout that is there, and every one whose table is named; rows that cannot be used collected.
   func datasets(isReference: Bool = false) throws -> [(split: Split, dataset: ImageTextDataset)] {
     try Split.allCases.compactMap { split in
       var request = request(split, isReference: isReference)
       request.badRows = .skip
-      let tables = entry.tables(request)
-      guard !tables.isEmpty, tables.allSatisfy(FileSystem.exists) else { return nil }
+      // Files beside a split's own table may be shared by all splits; one that is missing is an error.
+      guard let table = entry.tables(request).first else { return nil }
+      guard request.table != nil || FileSystem.exists(table) else { return nil }
       return (split, try entry.open(request))
     }
   }
 
-  /// The samples of every split whose table is there.
-  func allSamples(isReference: Bool = false) throws -> [Sample] {
-    try datasets(isReference: isReference).flatMap(\.dataset.samples)
+  /// Options given that only some datasets heed, without the dashes.
+  private var particular: [String] {
+    let own: [(name: String, isGiven: Bool)] = [("five_cls", five_cls), ("keep_size", keep_size)]
+    return (own + captions.particular + mammograms.particular + manifest.particular).filter(\.isGiven).map(
+      \.name)
   }
 
   mutating func validate() throws {
@@ -128,6 +141,7 @@ struct DataOptions: ParsableArguments {
       let names = DatasetCatalog.all.map(\.name).joined(separator: ", ")
       throw ValidationError("--dataset is '\(dataset)'; expected \(names).")
     }
+    do { try entry.requireHeeded(particular) } catch { throw ValidationError(error.description) }
   }
 }
 

@@ -13,7 +13,8 @@ struct ManifestOptions: ParsableArguments {
   @Option(help: "Columns with 1, 0, -1 or nothing for one class each, separated by commas.")
   var label_columns: String?
 
-  @Option(help: "Column with the name of the picture's class.")
+  @Option(
+    help: "Column with the name of the picture's class; classes are those of all tables that are named.")
   var class_column: String?
 
   @Option(help: "Column that says who is on the picture; nobody may be in two splits.")
@@ -38,6 +39,16 @@ struct ManifestOptions: ParsableArguments {
     request.manifest.split = split_column
     request.manifest.separator = separator.flatMap { ["tab", "\\t"].contains($0) ? "\t" : $0.first }
     request.manifest.imageFolder = image_dir.map { ($0 as NSString).expandingTildeInPath }
+  }
+
+  /// Options that only some datasets heed.
+  var particular: [(name: String, isGiven: Bool)] {
+    [
+      ("image_column", image_column != "image"), ("text_column", text_column != nil),
+      ("label_columns", label_columns != nil), ("class_column", class_column != nil),
+      ("patient_column", patient_column != nil), ("split_column", split_column != nil),
+      ("separator", separator != nil), ("image_dir", image_dir != nil),
+    ]
   }
 
   private static func names(_ list: String) -> [String] {

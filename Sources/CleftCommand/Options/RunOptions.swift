@@ -1,4 +1,5 @@
 import ArgumentParser
+import CleftImaging
 import CleftTensor
 
 /// Where a run goes, on what, from where.
@@ -91,4 +92,7 @@ struct RunOptions: ParsableArguments {
 /// Which of two behaviors is meant where the published program has a defect.
 enum Compatibility: String, ExpressibleByArgument, CaseIterable {
   case fixed, reference
+
+  /// How DICOM values become gray levels.
+  var dicomRendering: DicomRendering { self == .reference ? .maximum : .display }
 }

@@ -24,7 +24,7 @@ struct EvalRun {
     options.announce(log, loaded.description)
     for note in loaded.notes { log.warn(note) }
     let data = try RunData(options, loaded.description, log)
-    let dataset = try data.open(.test)
+    let dataset = try data.open(.test, for: .scoring)
     guard !dataset.promptSets.isEmpty else {
       throw TrainingError.badConfiguration(
         Problem(
@@ -41,8 +41,7 @@ struct EvalRun {
   func report(
     _ loaded: LoadedModel, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
   ) throws -> ZeroShotReport {
-    // The published program reads RSNA's prompts without the X in front.
-    let keepsLeadingSpace = !(options.isReference && options.data.entry.name == "rsna")
+    let keepsLeadingSpace = options.data.entry.keepsLeadingSpace(options.isReference)
     let report = try ZeroShotEvaluation(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       keepsLeadingSpace: keepsLeadingSpace
@@ -52,11 +51,15 @@ struct EvalRun {
     ) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
     }
+    if report.cutPromptCount > 0 {
+      log.warn("\(report.cutPromptCount) prompts are longer than the model's columns and are cut.")
+    }
     print(options.run.json ? jsonText(report) : text(report))
     if let path = options.run.picture {
       let picture = ZeroShotPicture(
         report: report, samples: dataset.samples,
-        sizePixels: loaded.description.encoder.vision.imageSizePixels, dicom: options.dicomRendering)
+        sizePixels: loaded.description.encoder.vision.imageSizePixels,
+        dicom: options.run.compat.dicomRendering)
       try FileSystem.write(Data(picture.svg().utf8), to: path)
     }
     return report

@@ -6,6 +6,21 @@ import CleftTensor
 import CleftTraining
 import Foundation
 
+/// The splits of a training run.
+struct RunSplits {
+  let training: ImageTextDataset
+  let validation, test: ImageTextDataset?
+
+  /// Those that there are.
+  var parts: [(split: Split, dataset: ImageTextDataset)] {
+    let all = [(Split.train, training), (.valid, validation), (.test, test)] as [(Split, ImageTextDataset?)]
+    return all.compactMap { split, dataset in dataset.map { (split, $0) } }
+  }
+
+  /// Those that there are, without their names.
+  var all: [ImageTextDataset] { parts.map(\.dataset) }
+}
+
 /// The pictures and captions of one run: opened, and looked at before anything starts.
 struct RunData {
   let options: TrainOptions
@@ -21,7 +36,7 @@ struct RunData {
     let pictureOptions = options.data.pictures
     pictures = PictureStore(
       pipeline: ImagePipeline(sizePixels: model.encoder.vision.imageSizePixels),
-      dicom: options.dicomRendering, memoryBytes: pictureOptions.image_cache << 20,
+      dicom: options.run.compat.dicomRendering, memoryBytes: pictureOptions.image_cache << 20,
       prepared: try options.data.preparedPictures())
     if let prepared = pictures.prepared {
       log.say("prepared pictures: \(prepared.count) in \(prepared.folder)")
@@ -31,17 +46,29 @@ struct RunData {
     }
   }
 
+  /// What rows of a split are for.
+  enum Purpose {
+    /// A row without a caption teaches nothing.
+    case training
+    case scoring
+  }
+
   /// A split without the rows that cannot be used.
   ///
-  /// - Throws: `DataError` naming the first such row, unless `--on_bad_row skip`.
-  func open(_ split: Split) throws -> ImageTextDataset {
+  /// - Throws: `DataError` naming the first such row, unless `--on_bad_row skip`; also if no row remains.
+  func open(_ split: Split, for purpose: Purpose) throws -> ImageTextDataset {
     let data = options.data
-    let request = data.request(
-      split, isPromptTuning: model.prompt != nil, isReference: options.isReference)
-    let dataset = try data.entry.open(request)
+    var dataset = try data.entry.open(
+      data.request(split, isPromptTuning: model.prompt != nil, isReference: options.isReference))
+    if purpose == .training { dataset.leaveOutRowsWithoutCaption() }
     try dataset.requireRows()
     if data.pictures.skip_picture_check {
-      try dataset.requirePictures()
+      guard data.pictures.on_bad_row == .skip else {
+        try dataset.requirePictures()
+        return dataset
+      }
+      dataset.leaveOutMissingPictures()
+      try dataset.requireRows()
       return dataset
     }
     return try PictureVerification.run(
@@ -53,44 +80,86 @@ struct RunData {
     }
   }
 
+  /// All splits of a training run.
+  func openSplits() throws -> RunSplits {
+    let training = try open(options.data.train_split, for: .training)
+    try requireClasses(training)
+    return RunSplits(training: training, validation: try openValidation(), test: try openTest())
+  }
+
+  /// Fails if training is to be balanced over classes that nothing names.
+  private func requireClasses(_ training: ImageTextDataset) throws(TrainingError) {
+    guard options.data.balance_training else { return }
+    guard !training.classNames.isEmpty else {
+      throw .badConfiguration(
+        Problem(
+          "--balance_training", found: "\(training.table), which names no classes", expected: "classes",
+          hint: "Name them with --label_columns or --class_column."))
+    }
+    let unlabeled = training.samples.count { $0.labels.isEmpty }
+    if unlabeled > 0 {
+      log.warn(
+        "--balance_training: \(unlabeled) training rows without any class count as a class of their own.")
+    }
+  }
+
+  /// Says what is left out and who is in two splits, and writes the preview.
+  func announce(_ splits: RunSplits, firstEpoch: [Int], in folder: String) throws {
+    for dataset in splits.all { try announce(dataset, in: folder) }
+    warnOfSharedPatients(splits)
+    if options.data.pictures.preview > 0 {
+      try writePreview(splits.training, order: firstEpoch, to: "\(folder)/preview.png")
+    }
+  }
+
   /// The validation set, if there is one.
-  func openValidation() throws -> ImageTextDataset? {
+  private func openValidation() throws -> ImageTextDataset? {
     let split = options.data.valid_split
-    if options.data.entry.tables(options.data.request(split)).isEmpty {
-      log.warn("no --\(split.rawValue)_csv: no validation.")
+    if let reason = try reasonNotToOpen(split) {
+      log.warn("\(reason): no validation.")
       return nil
     }
-    return try open(split)
+    return try open(split, for: .training)
   }
 
   /// The test set, if its table is there and names classes to score.
-  func openTest() throws -> ImageTextDataset? {
+  private func openTest() throws -> ImageTextDataset? {
     let request = options.data.request(.test)
-    let tables = options.data.entry.tables(request)
-    let absent = tables.first { !FileSystem.exists($0) }
-    guard let table = tables.first, absent == nil || request.table != nil else {
-      log.warn("no \(absent ?? "--test_csv"): the final weights are not tested.")
-      return nil
-    }
-    let test = try open(.test)
-    if test.promptSets.isEmpty {
-      log.warn("\(table) names no classes: the final weights are not tested.")
-      return nil
-    }
-    return test
+    let absent = options.data.entry.tables(request).first { !FileSystem.exists($0) }
+    var reason = try reasonNotToOpen(.test)
+    if reason == nil, let absent, request.table == nil { reason = "no \(absent)" }
+    let test = reason == nil ? try open(.test, for: .scoring) : nil
+    if let test, test.promptSets.isEmpty { reason = "\(test.table) names no classes" }
+    guard let reason else { return test }
+    log.warn("\(reason): the final weights are not tested.")
+    return nil
+  }
+
+  /// Why a split that need not be there is not: no table is named, or one table for all splits has no rows of it.
+  private func reasonNotToOpen(_ split: Split) throws -> String? {
+    let (entry, request) = (options.data.entry, options.data.request(split))
+    guard let table = entry.tables(request).first else { return "no --\(split.rawValue)_csv" }
+    guard let column = request.manifest.split, entry.heeds.contains("split_column"), FileSystem.exists(table)
+    else { return nil }
+    let dataset = try entry.open(request)
+    return dataset.samples.isEmpty && dataset.badRows.isEmpty
+      ? "no row of \(table) is \(split.rawValue) in column '\(column)'" : nil
   }
 
   /// Says what was left out and where the list is, once for each dataset.
   func announce(_ dataset: ImageTextDataset, in folder: String?) throws {
     for note in dataset.notes { log.warn("\(dataset.name): \(note)") }
     if dataset.badRows.isEmpty { return }
-    var place = ""
+    let place: String
     if let folder {
       let path = "\(folder)/skipped-\(dataset.name.lowercased().replacing(" ", with: "-")).csv"
       let rows = dataset.badRows.map { [$0.origin, $0.imagePath, $0.reason] }
       try FileSystem.write(
         Data(csvText(columns: ["origin", "picture", "reason"], rows: rows).utf8), to: path)
       place = ", listed in \(path)"
+    } else {
+      for row in dataset.badRows { log.say("skipped: \(row.origin): \(row.imagePath): \(row.reason)") }
+      place = ", listed above"
     }
     let reasons = Dictionary(grouping: dataset.badRows, by: \.reason)
       .map { (reason: $0.key, count: $0.value.count) }.sorted {
@@ -100,13 +169,22 @@ struct RunData {
     log.warn("\(dataset.name): \(dataset.badRows.count) bad row(s) skipped\(place): \(text)")
   }
 
+  /// Says if people are in more than one split: a model is then scored on some that it has seen.
+  private func warnOfSharedPatients(_ splits: RunSplits) {
+    let shared = PatientOverlap(splits.parts).shared
+    guard let first = shared.first else { return }
+    log.warn(
+      "\(shared.count) patient(s) are in more than one split (\(first.patient)\(shared.count > 1 ? ", …" : "")): scores "
+        + "on them are not those of new people; 'cleft check-data' lists them.")
+  }
+
   /// Says at the end what the pictures were.
   func summarize() {
     for line in pictures.summary.warnings { log.warn(line) }
   }
 
   /// Writes some training pictures as the model sees them: each as evaluation sees it, and below as training does.
-  func writePreview(_ dataset: ImageTextDataset, order: [Int], to path: String) throws {
+  private func writePreview(_ dataset: ImageTextDataset, order: [Int], to path: String) throws {
     let count = min(options.data.pictures.preview, dataset.samples.count)
     let key = RandomKey(seed: options.run.seed).split("augmentation")
     let store = pictures

@@ -9,67 +9,6 @@ import CleftText
 import CleftTraining
 import Foundation
 
-/// All options of training and evaluation.
-struct TrainOptions {
-  var model: ModelOptions
-  var data: DataOptions
-  var optimizer: OptimizerOptions
-  var run: RunOptions
-
-  /// Names and values, in the order of `--help`.
-  var resolved: [(name: String, value: String)] { resolvedOptions([model, data, optimizer, run]) }
-
-  /// The options as a file for `--config`.
-  var yaml: String { resolved.map { "\($0.name): \($0.value)\n" }.joined() }
-
-  /// Whether published behavior is wanted where it is a defect.
-  var isReference: Bool { run.compat == .reference }
-
-  /// Says once what flags mean on this machine, and where the model departs from the published program.
-  func announce(_ log: RunLog, _ model: ModelDescription) {
-    if let notice = Processor.setAsideNotice { log.say(notice) }
-    if !["cpu", "auto"].contains(run.accelerator) {
-      log.say("--accelerator \(run.accelerator): running on the CPU.")
-    }
-    if run.productType == .bfloat16 {
-      if run.precision.hasPrefix("16") {
-        log.warn("--precision \(run.precision): bf16-mixed, as on any CPU.")
-      }
-      log.say(
-        "--precision \(run.precision): large products in bfloat16, sums and everything else in float32.")
-      if !Runtime.hasHalfProducts {
-        log.warn("this processor has no bfloat16 products: factors are rounded, products run in float32.")
-      }
-    }
-    if run.devices > 1, !run.eval {
-      log.say(
-        "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
-          + "--strategy \(run.strategy).")
-    }
-    if self.model.agg_tokens { log.warn("--agg_tokens does nothing, as in the published program.") }
-    let undone = " (--compat reference undoes it)"
-    var departures: [String] = []
-    if model.encoder.pooledToken != .firstPad {
-      departures.append(
-        "a caption without a free column is read at its last word, not at position 0" + undone)
-    }
-    if !run.eval, !isReference { departures.append("the temperature is not weight-decayed" + undone) }
-    if !run.eval, self.model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
-    if data.entry.name == "rsna", !isReference {
-      departures.append("the RSNA prompt says pneumonia" + undone)
-    }
-    if departures.isEmpty { return }
-    log.say("departures from the published program:")
-    for departure in departures { log.say("  \(departure)") }
-  }
-
-  /// How DICOM values become gray levels.
-  var dicomRendering: DicomRendering { isReference ? .maximum : .display }
-
-  /// Decoding threads in use.
-  var workerCount: Int { min(data.pictures.num_workers, Runtime.availableThreads) }
-}
-
 /// One training run from options to a run folder and a table.
 struct TrainRun {
   let options: TrainOptions
@@ -85,46 +24,29 @@ struct TrainRun {
     ).trainable()
     let log = RunLog()
     let data = try RunData(options, loaded.description, log)
-    let training = try data.open(options.data.train_split)
-    let validation = try data.openValidation()
-    let test = try data.openTest()
-    let settings = settings(training)
+    let splits = try data.openSplits()
+    let settings = settings(splits.training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
-    if let resumed {
-      let stored = try ModelDescription.read(resumed)
-      guard jsonText(stored) == jsonText(loaded.description) else {
-        throw TrainingError.badConfiguration(
-          Problem(
-            "--resume_ckpt \(resumed)", found: "another model than the options and files describe now",
-            expected: "the one in its model.json", hint: "Has a file behind an option been replaced?"))
-      }
-      try Checkpoint.load(resumed, into: loaded.encoder)
-    }
     let allocator = rankAllocator(loaded)
     let optimizer = makeOptimizer(loaded.encoder, allocator)
-    if let resumed { try Checkpoint.load(resumed, into: optimizer) }
+    if let resumed { try restore(loaded, optimizer, from: resumed) }
     let task = ContrastiveTask(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      training: training,
-      validation: validation, allocator: allocator)
+      training: splits.training, validation: splits.validation, allocator: allocator)
     let trainer = try Trainer(
-      task: task, optimizer: optimizer,
-      pictures: data.pictures, config: trainerConfig(training))
+      task: task, optimizer: optimizer, pictures: data.pictures, config: trainerConfig(splits.training))
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
     let run = try RunFolder(resuming: resumed, logs: options.run.log_dir, name: options.run.experiment_name)
     defer { withExtendedLifetime(run) {} }
     let folder = run.path
     try log.open(folder: folder, resumingFrom: state?.step ?? 0)
-    options.announce(log, loaded.description)
     if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
+    options.announce(log, loaded.description)
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
     for note in loaded.notes { log.warn(note) }
-    log.say(summary(loaded.encoder, training, validation))
-    for dataset in [training, validation, test].compactMap({ $0 }) { try data.announce(dataset, in: folder) }
-    if options.data.pictures.preview > 0 {
-      try data.writePreview(training, order: trainer.firstEpoch, to: "\(folder)/preview.png")
-    }
+    log.say(summary(loaded.encoder, splits))
+    try data.announce(splits, firstEpoch: trainer.firstEpoch, in: folder)
     warn(task, state, log, folder)
     Signals.watch()
     try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
@@ -133,9 +55,22 @@ struct TrainRun {
         tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: settings))
     }
     Signals.unwatch()
-    if let test { try testFinalWeights(loaded, test, data, log) }
+    if let test = splits.test { try testFinalWeights(loaded, test, data, log) }
     data.summarize()
     log.summarizeWarnings()
+  }
+
+  /// Takes weights and optimizer state from a checkpoint of the same model.
+  private func restore(_ loaded: LoadedModel, _ optimizer: any Optimizer, from folder: String) throws {
+    let stored = try ModelDescription.read(folder)
+    guard jsonText(stored) == jsonText(loaded.description) else {
+      throw TrainingError.badConfiguration(
+        Problem(
+          "--resume_ckpt \(folder)", found: "another model than the options and files describe now",
+          expected: "the one in its model.json", hint: "Has a file behind an option been replaced?"))
+    }
+    try Checkpoint.load(folder, into: loaded.encoder)
+    try Checkpoint.load(folder, into: optimizer)
   }
 
   /// What a user should know before the numbers come.
@@ -172,11 +107,11 @@ struct TrainRun {
       throw .badConfiguration(
         Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
     }
-    if options.data.entry.name == "rsna" {
+    guard options.data.entry.canTrainContrastively else {
       throw .badConfiguration(
         Problem(
-          "--rsna", found: "training on RSNA", expected: "--eval", hint: "RSNA has no captions to train with."
-        ))
+          "--dataset \(options.data.entry.name)", found: "training on it", expected: "--eval",
+          hint: "It has no captions to train with."))
     }
     if options.model.adapters.adalora_allocate {
       let config = AdaLoRAConfig()
@@ -260,10 +195,15 @@ struct TrainRun {
     var settings = Dictionary(
       uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
     settings["threads in use"] = "\(Runtime.threadCount)"
+    // The data folder may move; what lies below it may not change.
+    let folder = options.data.folder + "/"
+    let isBalanced = options.data.balance_training
     settings["training samples"] = Checksum.of(
-      training.samples.map { "\($0.imagePath.dropFirst(options.data.folder.count)) \($0.caption ?? "")" }
-        .joined(
-          separator: "\n"))
+      training.samples.map { sample in
+        let path = sample.imagePath
+        let name = path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : path
+        return "\(name) \(sample.caption ?? "")\(isBalanced ? " \(sample.labels)" : "")"
+      }.joined(separator: "\n"))
     return settings
   }
 
@@ -292,9 +232,8 @@ struct TrainRun {
     return try Checkpoint.locate("\(runs)/\(newest)")
   }
 
-  private func summary(_ encoder: DualEncoder, _ training: ImageTextDataset, _ validation: ImageTextDataset?)
-    -> String
-  {
+  private func summary(_ encoder: DualEncoder, _ splits: RunSplits) -> String {
+    let training = splits.training
     let all = encoder.parameters
     let total = all.reduce(0) { $0 + $1.cell.shape.count }
     let trained = all.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
@@ -303,6 +242,6 @@ struct TrainRun {
       ? "" : ", left out: " + training.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
     return
       "parameters: \(total), trainable: \(trained); training samples: \(training.samples.count)\(leftOut); "
-      + "validation samples: \(validation?.samples.count ?? 0); threads: \(Runtime.threadCount)"
+      + "validation samples: \(splits.validation?.samples.count ?? 0); threads: \(Runtime.threadCount)"
   }
 }

@@ -30,19 +30,25 @@ public struct ZeroShotReport: Codable, Sendable {
   public let classNames: [String]
   /// Scores of each prompt set, the scored one first.
   public let scores: [ZeroShotScores]
+  /// Rows that could not be used and are not among the pictures.
+  public let skipped: [BadRow]
+  /// Different prompts longer than the model's columns, whose ends are cut off; not part of the JSON.
+  public let cutPromptCount: Int
   /// Probability of each class for each picture under the first prompt set, in sample order; not part of the JSON.
   public let probabilities: [[Float]]
 
-  private enum CodingKeys: String, CodingKey { case dataset, count, classNames, scores }
+  private enum CodingKeys: String, CodingKey { case dataset, count, classNames, scores, skipped }
 
   init(
-    dataset: String, count: Int, classNames: [String], scores: [ZeroShotScores], probabilities: [[Float]]
+    _ dataset: ImageTextDataset, scores: [ZeroShotScores], probabilities: [[Float]], cutPromptCount: Int
   ) {
-    self.dataset = dataset
-    self.count = count
-    self.classNames = classNames
+    self.dataset = dataset.name
+    count = dataset.samples.count
+    classNames = dataset.classNames
+    skipped = dataset.badRows
     self.scores = scores
     self.probabilities = probabilities
+    self.cutPromptCount = cutPromptCount
   }
 
   /// Reads a report; single probabilities are not stored.
@@ -52,7 +58,8 @@ public struct ZeroShotReport: Codable, Sendable {
     count = try values.decode(Int.self, forKey: .count)
     classNames = try values.decode([String].self, forKey: .classNames)
     scores = try values.decode([ZeroShotScores].self, forKey: .scores)
-    probabilities = []
+    skipped = try values.decode([BadRow].self, forKey: .skipped)
+    (probabilities, cutPromptCount) = ([], 0)
   }
 }
 
@@ -88,6 +95,7 @@ public struct ZeroShotEvaluation {
       throw TrainingError.badData(
         .init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
     }
+    let cutPrompts = try requireDistinctPrompts(dataset)
     let features = try imageFeatures(dataset.samples, pictures, batchSize, workerCount, progress)
     let labels = dataset.samples.map(\.firstLabel)
     let classCount = dataset.classNames.count
@@ -104,8 +112,7 @@ public struct ZeroShotEvaluation {
         confusion: Classification.confusion(scores: rows, labels: labels, classCount: classCount))
     }
     return ZeroShotReport(
-      dataset: dataset.name, count: count, classNames: dataset.classNames, scores: scores,
-      probabilities: tables[0])
+      dataset, scores: scores, probabilities: tables[0], cutPromptCount: cutPrompts.count)
   }
 
   /// Scores of every picture against every prompt; pictures with the same text in front of their prompts share them.
@@ -125,9 +132,34 @@ public struct ZeroShotEvaluation {
   }
 
   private func encode(_ prompts: [String]) -> Tensor {
-    encoder.text(
-      encoder.textBatch(
-        prompts.map { description.tokens($0, tokenizer, keepsLeadingSpace: keepsLeadingSpace) }), .evaluation)
+    encoder.text(encoder.textBatch(prompts.map { tokens($0) }), .evaluation)
+  }
+
+  private func tokens(_ prompt: String, isLimited: Bool = true) -> [Int] {
+    description.tokens(prompt, tokenizer, keepsLeadingSpace: keepsLeadingSpace, isLimited: isLimited)
+  }
+
+  /// Prompts that are cut at the model's columns.
+  ///
+  /// - Throws: `TrainingError.badConfiguration` if two classes then read alike: every picture would be the first one's.
+  private func requireDistinctPrompts(_ dataset: ImageTextDataset) throws(TrainingError) -> Set<String> {
+    var cut: Set<String> = []
+    for prefix in Set(dataset.samples.map { $0.promptPrefix ?? "" }) {
+      for set in dataset.promptSets {
+        var known: [[Int]: String] = [:]
+        for prompt in set.prompts.map({ prefix + $0 }) {
+          let ids = tokens(prompt)
+          if tokens(prompt, isLimited: false).count > ids.count { cut.insert(prompt) }
+          if let other = known.updateValue(prompt, forKey: ids), other != prompt {
+            throw .badConfiguration(
+              Problem(
+                "prompt '\(prompt)'", found: "the same as '\(other)' within \(ids.count) tokens",
+                expected: "prompts that differ", hint: "Raise --caption_length."))
+          }
+        }
+      }
+    }
+    return cut
   }
 
   private func imageFeatures(
