@@ -30,8 +30,33 @@ enum ArgumentExpansion {
         index += 1
       }
     }
+    fromFiles += try datasetOfRun(typed)
     let place = typed.first.map { $0.hasPrefix("-") ? 0 : 1 } ?? 0
     return Array(typed.prefix(place)) + fromFiles + Array(typed.dropFirst(place))
+  }
+
+  /// What says which data a run was trained on.
+  private static let dataOptions: Set<String> = [
+    "dataset", "embed", "train_csv", "valid_csv", "test_csv", "image_column", "text_column", "label_columns",
+    "class_column", "patient_column", "split_column", "separator", "image_dir", "captions", "image_suffix",
+    "structural_cap", "simple_cap", "natural_cap", "pred_density", "embed_findings_csv", "embed_clinical_csv",
+    "embed_legend_csv", "embed_density_pickle",
+  ]
+
+  /// `cleft eval RUN` scores on the dataset of the run unless another is named; CheXpert's is the usual one anyway.
+  private static func datasetOfRun(_ typed: [String]) throws -> [String] {
+    let choices = ["--dataset", "--rsna", "--embed"]
+    guard typed.first == "eval",
+      !typed.contains(where: { argument in
+        choices.contains { argument == $0 || argument.hasPrefix($0 + "=") }
+      })
+    else { return [] }
+    let places = typed.dropFirst().filter { !$0.hasPrefix("-") }.flatMap { [$0, "\($0)/../.."] }
+    guard let path = places.map({ "\($0)/resolved.yaml" }).first(where: FileSystem.exists) else { return [] }
+    let known = try options(path).filter { option in
+      dataOptions.contains(String(option.dropFirst(2).prefix { $0 != "=" }))
+    }
+    return known.contains("--dataset=chexpert") && !known.contains("--embed") ? [] : known
   }
 
   /// `--batch-size=8` to `--batch_size=8`; values stay as they are.

@@ -22,6 +22,8 @@ public enum CommandLineTool {
       try command.run()
       exit(ExitStatus.done.rawValue)
     } catch let error as any CleftError {
+      // What was printed comes before what went wrong, also where both go to one file.
+      fflush(nil)
       FileHandle.standardError.write(Data("cleft: error: \(error)\n".utf8))
       exit(error.exitStatus.rawValue)
     } catch {

@@ -28,7 +28,7 @@ public struct CSVTable: Sendable {
     guard let header = parsed.first else {
       throw .malformed(Problem(path, found: "an empty file", expected: "a line of column names"))
     }
-    columns = header.fields
+    columns = header.fields.map { $0.trimmingCharacters(in: .whitespaces) }
     let ragged = parsed.dropFirst().filter { $0.fields.count != header.fields.count }
     if let row = ragged.first, !setsRaggedAside {
       throw .malformed(

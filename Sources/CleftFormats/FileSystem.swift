@@ -11,6 +11,9 @@ public enum FileSystem {
     guard exists(path) else {
       throw .missing(Problem(path, found: "no such file", hint: "Check the path."))
     }
+    guard !isFolder(path) else {
+      throw .malformed(Problem(path, found: "a folder", expected: "a file"))
+    }
     do {
       return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     } catch {

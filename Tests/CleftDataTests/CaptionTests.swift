@@ -92,13 +92,15 @@ import Testing
     #expect(own.word("grade", "1") == "low" && own.word("grade", "N") == "none")
     #expect(own.word("grade", "2") == nil && own.word("grad", "1") == nil)
     #expect(own.families == ["all", "plain"] && own.promptNames == ["one"])
-    #expect(!own.cleansWords && own.cleaned(" A. b\n") == "A. b" && own.cleaned(" \n") == nil)
+    #expect(own.cleaning == .none && own.cleaned(" A. b\n") == "A. b" && own.cleaned(" \n") == nil)
     #expect(try CaptionTemplates.shipped("chexpert").cleaned(" A. B\n") == "a b")
+    let text = "Lungenödem,\n 3.5 cm. ÖDEM"
+    #expect(try CaptionTemplates.shipped("manifest").cleaned(text) == "lungenödem, 3.5 cm. ödem")
   }
 
   @Test func emptySectionsAreNoneAtAll() throws {
     let own = try read("parts:\ncaptions: {}\nprompts: ~\n")
-    #expect(own.families.isEmpty && own.promptNames.isEmpty && own.cleansWords)
+    #expect(own.families.isEmpty && own.promptNames.isEmpty && own.cleaning == .words)
     #expect(try read("").families.isEmpty)
   }
 
@@ -128,7 +130,7 @@ import Testing
     ("captions:\n  c: x", "own.yaml:2: captions: c: the text 'x'; expected a map"),
     ("captions:\n  c: {part: []}", "captions: c: unknown key 'part'. Nearest: parts"),
     ("captions:\n  c: {parts: a}", "captions: c: parts: the text 'a'; expected a list"),
-    ("clean: word", "own.yaml:1: clean: 'word'; expected words or none"),
+    ("clean: word", "own.yaml:1: clean: 'word'; expected words, text or none"),
     ("words: {t: {1: [x]}}", "words: t: 1: a list; expected a text"),
     ("just words", "own.yaml:1: the text 'just words'; expected a map"),
     ("parts:\n  a: x: y", "own.yaml:2: not YAML (mapping values are not allowed in this context)"),

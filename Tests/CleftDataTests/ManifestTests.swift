@@ -37,7 +37,7 @@ import Testing
       $0.manifest.patient = "who"
     }
     #expect(dataset.name == "manifest train" && dataset.captionLength == 64)
-    #expect(dataset.samples.map(\.caption) == ["small effusion left no mass", "opacity"])
+    #expect(dataset.samples.map(\.caption) == ["small effusion, left. no \"mass\".", "opacity"])
     #expect(dataset.samples.map(\.labels) == [[1], [0]])
     #expect(dataset.samples.map(\.patient) == ["p1", nil])
     #expect(dataset.samples.map(\.imagePath) == ["\(scratch.folder)/a.png", "/abs/b.png"])
@@ -98,7 +98,7 @@ import Testing
       $0.manifest.separator = ";"
     }
     #expect(dataset.classNames.isEmpty && dataset.promptSets.isEmpty)
-    #expect(dataset.samples.map(\.caption) == ["some text", nil])
+    #expect(dataset.samples.map(\.caption) == ["some, text", nil])
     #expect(dataset.leftOut.isEmpty)
   }
 

@@ -52,6 +52,9 @@ import Testing
     #expect(result.output.contains("4 pictures, zero-shot"))
     let run = try run(folder)
     #expect(FileManager.default.fileExists(atPath: run + "/preview.png"))
+    // The run knows what it was trained on.
+    let again = try Tool.run(["eval", run], in: folder)
+    #expect(again.status == 0 && again.output == result.output, "\(again.errors)")
     // A column that is not there is named with its nearest neighbors.
     let wrong = try Tool.run(
       ["eval", run] + columns(table).map { $0 == "report" ? "raport" : $0 }, in: folder)

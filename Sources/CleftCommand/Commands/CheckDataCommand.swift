@@ -53,6 +53,7 @@ struct CheckDataCommand: ParsableCommand {
     print(json ? jsonText(CheckResult(check)) : CheckText(check: check).text())
     if let list { try FileSystem.write(Data(run.problemList(check).utf8), to: list) }
     if let report { try FileSystem.write(Data(run.page(check).html().utf8), to: report) }
+    for path in [list, report].compactMap({ $0 }) { RunLog().say("written: \(path)") }
     guard check.isSound else {
       let counts = check.problems.countByKind
       let errors = ProblemKind.allCases.filter(\.isError).compactMap { kind in
@@ -121,6 +122,12 @@ private final class DataCheckRun {
       return (part.split, dataset)
     }
     if parts.isEmpty {
+      if options.data.entry.hasLayout, !FileSystem.isFolder(options.data.folder) {
+        throw DataError.missing(
+          Problem(
+            options.data.folder, found: "no such folder", expected: "the published layouts",
+            hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'."))
+      }
       throw DataError.missing(
         Problem(
           options.data.folder, found: "no table of \(options.data.entry.name)",

@@ -4,7 +4,9 @@ import CleftTensor
 /// `cleft eval`: `cleft train … --eval`.
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "eval", abstract: "Zero-shot evaluation of a checkpoint or run on CheXpert-5x200 or RSNA.")
+    commandName: "eval", abstract: "Zero-shot evaluation of a checkpoint or run.",
+    discussion:
+      "On the dataset that the run was trained on, unless --dataset, --rsna or --embed names another.")
 
   @Argument(help: "Checkpoint or run folder; the same as --pretrained_model.")
   var path: String?

@@ -16,7 +16,8 @@ struct PrepareCommand: ParsableCommand {
       whose files have not changed are kept, so it can be stopped at any moment and started again.
       """)
 
-  @Option(help: "Folder to write to; default: prepared256 below the data folder.") var out: String?
+  @Option(help: "Folder to write to; default: prepared256 in the data folder, or beside a table of your own.")
+  var out: String?
   @Flag(help: "Decode everything again and compare it with what is there, bit by bit; nothing is written.")
   var verify = false
   @Option(help: "fixed, or reference: DICOM values times 255 / maximum, as published.")
@@ -24,7 +25,7 @@ struct PrepareCommand: ParsableCommand {
   @Option(help: "File with one path a line: these pictures instead of a dataset's.") var list: String?
   @OptionGroup(title: "Data") var data: DataOptions
 
-  private var folder: String { out ?? "\(data.folder)/\(PreparedPictures.defaultName)" }
+  private var folder: String { out ?? data.usualPreparedFolder }
   private var workerCount: Int { max(1, min(data.pictures.num_workers, Runtime.availableThreads)) }
 
   func run() throws {
@@ -55,7 +56,7 @@ struct PrepareCommand: ParsableCommand {
   private func prepare(_ paths: [String], _ badRows: [BadRow], _ log: RunLog) throws -> [BadRow] {
     var line = ProgressLine(log)
     let report = try PreparedPictures.prepare(
-      paths: paths, dataFolder: data.folder, into: folder, dicom: compat.dicomRendering,
+      paths: paths, dataFolder: data.pictureFolder, into: folder, dicom: compat.dicomRendering,
       workerCount: workerCount
     ) { line.show(done: $0, of: $1) }
     for problem in report.problems { log.say("\(problem.imagePath): \(problem.reason)") }
@@ -79,7 +80,7 @@ struct PrepareCommand: ParsableCommand {
   }
 
   private func compare(_ paths: [String], _ badRows: [BadRow], _ log: RunLog) throws {
-    let prepared = try PreparedPictures.open(folder, dataFolder: data.folder)
+    let prepared = try PreparedPictures.open(folder, dataFolder: data.pictureFolder)
     var line = ProgressLine(log)
     let result = prepared.verify(paths: paths, dicom: compat.dicomRendering, workerCount: workerCount) {
       line.show(done: $0, of: $1)

@@ -107,11 +107,23 @@ struct DataOptions: ParsableArguments {
     return request
   }
 
-  /// Pictures that were decoded before: those of `--prepared`, or of the data folder if they are there.
+  /// What picture paths are counted from: the data folder, or for a table of one's own where it lies.
+  var pictureFolder: String {
+    if entry.hasLayout { return folder }
+    let named = [request(.train), request(.valid), request(.test)]
+    if let folder = named[0].manifest.imageFolder { return folder }
+    let table = named.lazy.compactMap(\.table).first ?? ""
+    return URL(fileURLWithPath: table).deletingLastPathComponent().path
+  }
+
+  /// Where prepared pictures lie if nothing else is said.
+  var usualPreparedFolder: String { "\(pictureFolder)/\(PreparedPictures.defaultName)" }
+
+  /// Pictures that were decoded before: those of `--prepared`, or of the usual folder if they are there.
   func preparedPictures() throws(FormatError) -> PreparedPictures? {
-    let usual = "\(folder)/\(PreparedPictures.defaultName)"
-    if let given = pictures.prepared { return try PreparedPictures.open(given, dataFolder: folder) }
-    return FileSystem.isFolder(usual) ? try PreparedPictures.open(usual, dataFolder: folder) : nil
+    if let given = pictures.prepared { return try PreparedPictures.open(given, dataFolder: pictureFolder) }
+    let usual = usualPreparedFolder
+    return FileSystem.isFolder(usual) ? try PreparedPictures.open(usual, dataFolder: pictureFolder) : nil
   }
 
   /// Every split of the layout that is there, and every one whose table is named; rows that cannot be used collected.

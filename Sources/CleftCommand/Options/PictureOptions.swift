@@ -19,7 +19,9 @@ struct PictureOptions: ParsableArguments {
   var skip_picture_check = false
 
   @Option(
-    help: "Folder that 'cleft prepare' wrote; default: prepared256 below the data folder, if it is there.")
+    help:
+      "Folder that 'cleft prepare' wrote; default: prepared256 in the data folder, or beside a table of your own, if it is there."
+  )
   var prepared: String?
 
   @Option(help: "Decoding threads, 0 decodes in the loop; at most the processors there are.")

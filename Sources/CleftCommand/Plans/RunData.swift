@@ -149,6 +149,10 @@ struct RunData {
   /// Says what was left out and where the list is, once for each dataset.
   func announce(_ dataset: ImageTextDataset, in folder: String?) throws {
     for note in dataset.notes { log.warn("\(dataset.name): \(note)") }
+    if !dataset.leftOut.isEmpty {
+      let reasons = dataset.leftOut.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+      log.say("\(dataset.name): \(dataset.samples.count) rows used; left out: \(reasons)")
+    }
     if dataset.badRows.isEmpty { return }
     let place: String
     if let folder {

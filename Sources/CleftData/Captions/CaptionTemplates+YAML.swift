@@ -41,7 +41,7 @@ extension CaptionTemplates {
     self.captions = captions
     self.prompts = prompts
     self.words = words
-    cleansWords = try clean.map { node throws(DataError) in try reader.cleansWords(node) } ?? true
+    cleaning = try clean.map { node throws(DataError) in try reader.cleaning(node) } ?? .words
   }
 }
 
@@ -143,13 +143,13 @@ private struct YAMLReader {
     return family
   }
 
-  func cleansWords(_ node: Node) throws(DataError) -> Bool {
-    switch try text(node, "clean") {
-    case "words": return true
-    case "none": return false
-    case let other:
-      throw .badData(Problem(origin(node, "clean"), found: "'\(oneLine(other))'", expected: "words or none"))
+  func cleaning(_ node: Node) throws(DataError) -> CaptionTemplates.Cleaning {
+    let written = try text(node, "clean")
+    guard let cleaning = CaptionTemplates.Cleaning(rawValue: written) else {
+      throw .badData(
+        Problem(origin(node, "clean"), found: "'\(oneLine(written))'", expected: "words, text or none"))
     }
+    return cleaning
   }
 
   private func kind(_ node: Node) -> String {

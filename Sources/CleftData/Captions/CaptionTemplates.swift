@@ -19,8 +19,18 @@ public struct CaptionTemplates: Sendable, Equatable {
   let captions: [String: Family]
   let prompts: [String: TextTemplate]
   let words: [String: [String: String]]
-  /// Whether captions are cleaned into sentences of words (`Captions.sentences`) or kept as written.
-  public let cleansWords: Bool
+  /// What captions are made into before they are tokenized.
+  public let cleaning: Cleaning
+
+  /// What a caption is made into; the values are those of the key `clean`.
+  public enum Cleaning: String, Sendable, CaseIterable {
+    /// Sentences of lowercase ASCII words without punctuation, as published (`Captions.sentences`).
+    case words
+    /// Lowercase as prompts are, runs of white space one space; every letter, number and sign stays.
+    case text
+    /// As written, but for white space at the ends.
+    case none
+  }
 
   /// Reads a YAML file of a user's own.
   ///
@@ -93,12 +103,14 @@ public struct CaptionTemplates: Sendable, Equatable {
 
   /// A raw caption as it is trained with.
   ///
-  /// - Returns: its sentences of words, joined by single spaces, or the text as written but for white space at its
-  ///   ends, as `clean` says; nil when nothing is left.
+  /// - Returns: the text as `cleaning` says; nil when nothing is left.
   public func cleaned(_ raw: String) -> String? {
     let text =
-      cleansWords
-      ? Captions.sentences(raw).joined(separator: " ") : raw.trimmingCharacters(in: .whitespacesAndNewlines)
+      switch cleaning {
+      case .words: Captions.sentences(raw).joined(separator: " ")
+      case .text: raw.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      case .none: raw.trimmingCharacters(in: .whitespacesAndNewlines)
+      }
     return text.isEmpty ? nil : text
   }
 

@@ -13,6 +13,8 @@ public enum DatasetCatalog {
     public let summary: String
     /// Names of the options it heeds, of those that only some datasets do; without the dashes.
     public let heeds: Set<String>
+    /// Whether it lies below the data folder in a published layout.
+    public var hasLayout = true
     /// Whether its training rows have captions.
     public var canTrainContrastively = true
     /// Whether prompts behind prompt vectors are read with a space in front; the argument is whether published behavior

@@ -136,10 +136,11 @@ struct ManifestCaptions {
   }
 
   private func caption(of parts: Parts) throws(DataError) -> String? {
-    var filled = [
-      "POSITIVES": templates.list(parts.positives.map { classNames[$0] }),
-      "NEGATIVES": templates.list(parts.negatives.map { classNames[$0] }),
-    ]
+    var filled: [String: String] = [:]
+    for (name, classes) in [("POSITIVES", parts.positives), ("NEGATIVES", parts.negatives)]
+    where !classes.isEmpty {
+      filled[name] = templates.list(classes.map { classNames[$0] })
+    }
     for (value, written) in zip(values, parts.cells) {
       let cell = TableCell.trimmed(written)
       if !TableCell.isMissing(cell) { filled[value.name] = templates.word(value.name, cell) ?? cell }

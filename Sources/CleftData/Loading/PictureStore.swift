@@ -137,7 +137,7 @@ extension PictureStore {
 
     /// One line for each thing that is not as it should be.
     public var warnings: [String] {
-      let again = "run 'cleft prepare' again"
+      let again = "run 'cleft prepare' with this dataset's options"
       let lines: [(Int, String)] = [
         (constant, "constant pictures were used: nothing can be learned from them"),
         (stale, "pictures have changed since they were prepared and were decoded; \(again)"),

@@ -98,7 +98,7 @@ public struct PictureVerification {
     if stale + absent == 0 { return [] }
     return [
       "\(prepared.folder): of \(rows.count) pictures \(stale) have changed since and \(absent) are not prepared; "
-        + "they are decoded. Run 'cleft prepare' again to read them from there."
+        + "they are decoded. Run 'cleft prepare' with this dataset's options to read them from there."
     ]
   }
 

@@ -63,10 +63,12 @@ struct PreparationJob {
             place.manifest, found: "pictures of \(manifest.dataFolder)", expected: "of \(dataFolder)",
             hint: "Choose another --out, or delete this folder."))
       }
-    } else if let foreign = [place.pictures, place.index].first(where: FileSystem.exists) {
+    } else if let foreign = FileSystem.list(place.path).first(where: { "\(place.path)/\($0)" != place.lock })
+    {
       throw .malformed(
         Problem(
-          foreign, found: "a file that 'cleft prepare' did not write", expected: "an empty or new folder",
+          "\(place.path)/\(foreign)", found: "a file that 'cleft prepare' did not write",
+          expected: "an empty or new folder",
           hint: "Choose another --out."))
     }
     try writeManifest(pictures: 0, isComplete: false)

@@ -150,12 +150,13 @@ public struct ZeroShotEvaluation {
         for prompt in set.prompts.map({ prefix + $0 }) {
           let ids = tokens(prompt)
           if tokens(prompt, isLimited: false).count > ids.count { cut.insert(prompt) }
-          if let other = known.updateValue(prompt, forKey: ids), other != prompt {
-            throw .badConfiguration(
-              Problem(
-                "prompt '\(prompt)'", found: "the same as '\(other)' within \(ids.count) tokens",
-                expected: "prompts that differ", hint: "Raise --caption_length."))
-          }
+          guard let other = known.updateValue(prompt, forKey: ids) else { continue }
+          throw .badConfiguration(
+            Problem(
+              "prompt '\(prompt)'",
+              found: other == prompt ? "twice" : "the same as '\(other)' within \(ids.count) tokens",
+              expected: "a prompt for each class",
+              hint: other == prompt ? "Name the class in it with {CLASS}." : "Raise --caption_length."))
         }
       }
     }
