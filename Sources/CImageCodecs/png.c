@@ -1,12 +1,9 @@
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <png.h>
-
 #include "CImageCodecs.h"
 #include "limits.h"
+#include "png_failure.h"
 
 /* Deflate turns a byte into at most this many. */
 #define DEFLATE_RATIO 1032.0
@@ -15,16 +12,6 @@ typedef struct {
   const uint8_t *bytes;
   size_t count, position;
 } source;
-
-static void fail(png_structp png, png_const_charp message) {
-  snprintf((char *)png_get_error_ptr(png), 200, "%s", message);
-  longjmp(png_jmpbuf(png), 1);
-}
-
-static void swallow(png_structp png, png_const_charp message) {
-  (void)png;
-  (void)message;
-}
 
 /* What libpng cannot get is noted: its message alone does not tell a full memory from a bad file. */
 static png_voidp allocate(png_structp png, png_alloc_size_t count) {

@@ -1,26 +1,13 @@
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <png.h>
-
 #include "CImageCodecs.h"
+#include "png_failure.h"
 
 typedef struct {
   uint8_t *bytes;
   size_t count, capacity;
 } sink;
-
-static void fail(png_structp png, png_const_charp message) {
-  snprintf((char *)png_get_error_ptr(png), 200, "%s", message);
-  longjmp(png_jmpbuf(png), 1);
-}
-
-static void swallow(png_structp png, png_const_charp message) {
-  (void)png;
-  (void)message;
-}
 
 static void give(png_structp png, png_bytep in, size_t offered) {
   sink *s = png_get_io_ptr(png);

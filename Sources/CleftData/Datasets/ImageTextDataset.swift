@@ -121,7 +121,7 @@ extension ImageTextDataset {
     throw .badData(
       Problem(
         table, found: "no usable row\(reasons.isEmpty ? "" : " (left out: \(reasons))")",
-        expected: "at least one", hint: skipped ?? ""))
+        expected: "at least one", hint: skipped ?? notes.first.map { "\($0)." } ?? ""))
   }
 
   /// Fails if a picture is not there, before any work is done.

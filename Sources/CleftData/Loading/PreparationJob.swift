@@ -213,9 +213,12 @@ struct PreparationJob {
     let problems = sources.compactMap { source in
       reason(source).map { BadRow(origin: "", imagePath: source.path, reason: $0) }
     }
+    let written = zip(todo, prepared).count { work, row in
+      row.record != nil && row.problem.isEmpty && AppendedTable.fits(work.path)
+    }
     return PrepareReport(
-      total: sources.count, written: prepared.count { $0.record != nil },
-      kept: sources.count { $0.stamp != nil } - todo.count, problems: problems,
+      total: sources.count, written: written, kept: sources.count - problems.count - written,
+      problems: problems,
       bytes: place.recordCount * PreparedFolder.recordBytes, seconds: 0)
   }
 

@@ -6,7 +6,7 @@ import Foundation
 public struct PrepareReport: Sendable, Equatable {
   /// Different pictures asked for.
   public var total: Int
-  /// Those decoded and written in this run.
+  /// Those decoded and written in this run that can be used.
   public var written: Int
   /// Those that were there already.
   public var kept: Int
