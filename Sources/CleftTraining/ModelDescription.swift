@@ -47,7 +47,10 @@ public struct ModelDescription: Codable, Sendable {
     let prefix = (adapter?.config as? PrefixTuningConfig)?.virtualTokenCount ?? 0
     let count = (prompt?.virtualTokenCount ?? 0) + max(0, min(prefix, 1 << 24))
     if let contradiction = encoder.contradiction(virtualTokenCount: count) {
-      throw .badConfiguration(Problem("model", found: contradiction))
+      throw .badConfiguration(
+        Problem(
+          "model", found: contradiction,
+          hint: "Where captions do not fit, lower --caption_length or --ctx_length, or take a larger model."))
     }
   }
 
