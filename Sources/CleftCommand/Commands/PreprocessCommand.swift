@@ -81,8 +81,12 @@ struct PreprocessCommand: ParsableCommand {
 
 /// A file with one path a line.
 enum PathList {
+  /// - Throws: `FormatError` if the file is not there or names nothing.
   static func read(_ path: String) throws(FormatError) -> [String] {
-    String(decoding: try FileSystem.read(path), as: UTF8.self).split(whereSeparator: \.isNewline)
-      .map(String.init)
+    let lines = String(decoding: try FileSystem.read(path), as: UTF8.self).split(whereSeparator: \.isNewline)
+    guard !lines.isEmpty else {
+      throw .malformed(Problem(path, found: "an empty list", expected: "one path a line"))
+    }
+    return lines.map(String.init)
   }
 }

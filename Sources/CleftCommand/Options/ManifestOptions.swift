@@ -56,6 +56,10 @@ struct ManifestOptions: ParsableArguments {
   }
 
   mutating func validate() throws {
+    if let label_columns, Self.names(label_columns).isEmpty {
+      throw ValidationError(
+        "--label_columns is '\(label_columns)'; expected names of columns, separated by commas.")
+    }
     if let separator, separator.utf8.count != 1, !["tab", "\\t"].contains(separator) {
       throw ValidationError("--separator is '\(separator)'; expected one character, or tab.")
     }

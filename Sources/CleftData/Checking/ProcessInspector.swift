@@ -7,7 +7,7 @@ import Glibc
 ///
 /// A child that dies leaves the picture it was at as `crashed`, one that does not answer in time is killed and leaves
 /// it as `slow`; a new child goes on with the rest. A child speaks the language of `InspectionWorker`.
-public struct ProcessInspector: PictureInspector {
+public struct ProcessInspector {
   /// The program of a child and its arguments.
   public var executable: String, arguments: [String]
   /// Children at a time.

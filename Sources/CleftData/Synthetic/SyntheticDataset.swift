@@ -102,24 +102,19 @@ public struct SyntheticDataset: Sendable {
 
   /// Pictures of each finding side by side, as evaluation sees them: one column a finding, `rows` patients each.
   public func contactSheet(rows: Int, side: Int = 160) -> GrayImage {
-    let findings = Finding.allCases
-    var sheet = GrayImage(
-      width: findings.count / 2 * (side + 4) + 4, height: rows * 2 * (side + 4) + 4, level: 40)
+    let (findings, columns) = (Finding.allCases, 7)
     let pipeline = ImagePipeline(sizePixels: side)
-    for (index, finding) in findings.enumerated() {
-      for row in 0..<rows {
-        let picture = PhantomRenderer.render(
-          patient: key.split("sheet", index, row), study: key.split("sheet study", index, row),
-          findings: [finding],
-          difficulty: difficulty, sizePixels: sizePixels
-        ).image
-        let tile = pipeline.evaluation(picture)
-        let left = 4 + index % 7 * (side + 4)
-        let top = 4 + (index / 7 * rows + row) * (side + 4)
-        for y in 0..<side { for x in 0..<side { sheet[left + x, top + y] = tile[x, y] } }
+    let tiles = stride(from: 0, to: findings.count, by: columns).flatMap { first in
+      (0..<rows).flatMap { row in
+        (first..<first + columns).map { index in
+          let picture = PhantomRenderer.render(
+            patient: key.split("sheet", index, row), study: key.split("sheet study", index, row),
+            findings: [findings[index]], difficulty: difficulty, sizePixels: sizePixels)
+          return pipeline.evaluation(picture.image)
+        }
       }
     }
-    return sheet
+    return GrayImage.contactSheet(tiles, columns: columns)
   }
 
   // MARK: - What to draw
