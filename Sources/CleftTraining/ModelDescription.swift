@@ -9,7 +9,9 @@ import Foundation
 /// What a checkpoint needs to be built again: shapes, adapters, prompt.
 ///
 /// Stored as `model.json` beside the weights.
-public struct ModelDescription: Codable, Sendable {
+public struct ModelDescription: StoredModel {
+  /// Name in `model.json`.
+  public static let kind = "pair"
   /// Shapes and numerics of the towers.
   public var encoder: DualEncoderConfig
   /// Adapter on the text tower, nil without.
@@ -69,11 +71,14 @@ public struct ModelDescription: Codable, Sendable {
   }
 
   /// Builds the model, prompt vectors included, for values from a checkpoint.
-  public func makeWholeModel() throws -> DualEncoder {
+  public func makePair() throws -> DualEncoder {
     let model = try makeModel()
     try prompt?.apply(to: model.text.model, startingFrom: nil)
     return model
   }
+
+  /// The same as any model.
+  public func makeWholeModel() throws -> any Module { try makePair() }
 
   /// Token ids of a caption as this model reads it.
   ///

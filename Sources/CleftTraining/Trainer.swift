@@ -6,7 +6,7 @@ import CleftTensor
 import Foundation
 
 /// Settings of the training loop.
-public struct TrainerConfig: Sendable, Equatable {
+public struct TrainerConfig: Sendable {
   /// Samples of one batch of one rank.
   public var batchSize: Int
   /// In which order samples come up.
@@ -18,7 +18,7 @@ public struct TrainerConfig: Sendable, Equatable {
   /// Optimizer steps in all.
   public var maxSteps: Int
   /// Learning rate of each step.
-  public var schedule: CosineWarmup
+  public var schedule: any LearningRateSchedule
   /// Seed of shuffling, augmentation and dropout.
   public var seed: UInt64
   /// Decoding threads.
@@ -33,7 +33,7 @@ public struct TrainerConfig: Sendable, Equatable {
   /// Makes settings.
   public init(
     batchSize: Int, sampler: Sampler = .shuffled, rankCount: Int, accumulation: Int, maxSteps: Int,
-    schedule: CosineWarmup, seed: UInt64,
+    schedule: any LearningRateSchedule, seed: UInt64,
     workerCount: Int, logEverySteps: Int,
     checkpointEverySteps: Int,
     keptCheckpoints: Int
@@ -95,9 +95,13 @@ public final class Trainer {
 
   /// Trains from `firstStep` to the end.
   ///
-  /// - Parameter saveCheckpoint: writes a checkpoint after the given number of steps.
+  /// - Parameters:
+  ///   - progress: what the run carried along up to `firstStep`.
+  ///   - keeper: writes the checkpoints.
+
   /// - Throws: `TrainingError.stoppedEarly` after a signal, with a checkpoint written.
-  public func fit(from firstStep: Int, log: RunLog, saveCheckpoint: (_ step: Int) throws -> Void) throws {
+  public func fit(from firstStep: Int, progress: RunProgress, log: RunLog, keeper: CheckpointKeeper) throws {
+    func saveCheckpoint(_ step: Int) throws { try keeper.save(step: step, progress: progress) }
     let loader = ImageLoader(
       samples: task.trainingSamples, pictures: pictures,
       augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,

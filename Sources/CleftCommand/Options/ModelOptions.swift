@@ -67,6 +67,9 @@ struct ModelOptions: ParsableArguments {
 
   @OptionGroup(title: "Adapters") var adapters: AdapterOptions
 
+  @Option(help: "Dropout of the text tower in training, 0 ..< 1; default: the tower's, 0.1 as published.")
+  var text_dropout: Float?
+
   @Option(help: "Start of the learned temperature, above 0.")
   var softmax_temperature: Float = 0.07
 
@@ -84,9 +87,6 @@ struct ModelOptions: ParsableArguments {
 
   @Option(help: "Freeze the first blocks of the language model, adapters included.")
   var num_freeze_blocks = 0
-
-  @Flag(help: "Accepted as published, where it does nothing.")
-  var agg_tokens = false
 
   @Flag(help: "Train vectors in front of every caption, with the text side frozen.")
   var prompt_ft = false
@@ -109,7 +109,7 @@ struct ModelOptions: ParsableArguments {
   @Flag(help: "Start from the checkpoint's temperature too; by default --pretrained_encoder starts it anew.")
   var inherit_logit_scale = false
 
-  @Flag(help: "Keep only block inputs of the text tower for backward and compute the blocks again.")
+  @Flag(help: "Keep only the input of each block of both towers for backward and compute the blocks again.")
   var grad_ckpt = false
 
   @Option(

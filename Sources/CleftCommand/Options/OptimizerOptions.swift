@@ -26,6 +26,21 @@ struct OptimizerOptions: ParsableArguments {
   @Flag(help: "SGD with momentum instead of AdamW.")
   var sgd = false
 
+  @Flag(help: "Adafactor as the published program sets it; wins over --sgd.")
+  var adafactor = false
+
+  @Option(help: "Course of the learning rate: cosine (with restarts, as published), linear, constant.")
+  var schedule = "cosine"
+
+  @Option(help: "Longest gradient: a longer one is scaled down to it, 0 for no limit, as published.")
+  var max_grad_norm = 0.0
+
+  @Option(
+    help: "Rate of each block of the image tower over that of the next one, above 0 up to 1; 1 as published.")
+  var layer_decay = 1.0
+
+  @OptionGroup(title: "Loss") var loss: LossOptions
+
   @Flag(help: "One parameter group: decay on everything.")
   var no_lrd = false
 

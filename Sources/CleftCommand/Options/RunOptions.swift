@@ -7,12 +7,6 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Evaluate only.")
   var eval = false
 
-  @Option(help: "Ends the name of the run folder.")
-  var experiment_name = ""
-
-  @Option(help: "Folder of all runs.")
-  var log_dir = "logs"
-
   @Option(help: "Seed of everything random.")
   var seed: UInt64 = 42
 
@@ -35,21 +29,27 @@ struct RunOptions: ParsableArguments {
   @Option(help: "Threads for computing; default: the processors this process may use.")
   var threads: Int?
 
-  @Option(help: "Go on from a checkpoint: its folder, a run folder, or last.")
-  var resume_ckpt: String?
+  @Flag(help: "One batch of training, validation and test, without checkpoints: does it run at all?")
+  var dev = false
 
-  @Option(help: "Steps between checkpoints, 0 for the end only.")
-  var checkpoint_every = 500
+  @Flag(
+    help:
+      "Build everything, run two steps, and print parameters, memory, seconds a step and hours of the run.")
+  var dry_run = false
 
-  @Option(help: "Newest checkpoints that stay.")
-  var keep_checkpoints = 2
-
-  @Option(help: "Steps between lines of numbers.")
-  var log_every = 50
+  @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
+  @OptionGroup(title: "Limits and guards") var guards: GuardOptions
+  @OptionGroup(title: "Log") var log: LogOptions
+  @OptionGroup(title: "Without effect") var dead: DeadOptions
 
   @Option(
     help: "fixed, or reference: published pooling of full captions, temperature decay and RSNA prompts.")
   var compat: Compatibility = .fixed
+
+  @Option(
+    help:
+      "One published quirk, or several separated by commas: name=on or name=off; 'cleft quirks' lists them.")
+  var quirk: [String] = []
 
   @Flag(help: "Print results as one JSON object.")
   var json = false
@@ -68,13 +68,7 @@ struct RunOptions: ParsableArguments {
       throw ValidationError("--devices is \(devices); expected 1 ... 65536.")
     }
     if let threads, threads < 1 { throw ValidationError("--threads is \(threads); expected at least 1.") }
-    if keep_checkpoints < 1 {
-      throw ValidationError("--keep_checkpoints is \(keep_checkpoints); expected at least 1.")
-    }
-    if log_every < 1 { throw ValidationError("--log_every is \(log_every); expected at least 1.") }
-    if checkpoint_every < 0 {
-      throw ValidationError("--checkpoint_every is \(checkpoint_every); expected 0 or more.")
-    }
+
     let strategies = ["auto", "ddp", "fsdp", "deepspeed"]
     if !strategies.contains(where: strategy.hasPrefix) {
       throw ValidationError(

@@ -21,9 +21,13 @@ struct EvalRun {
       options: options.model, isReference: options.isReference, seed: options.run.seed,
       captionLength: options.data.captionLength
     ).checkpoint(path)
-    options.announce(log, loaded.description)
+    options.announce(
+      log, loaded.departures(isTraining: false, options), isPromptTuning: loaded.description.prompt != nil)
     for note in loaded.notes { log.warn(note) }
-    let data = try RunData(options, loaded.description, log)
+    let wishes = DataWishes(
+      imageSizePixels: loaded.description.encoder.vision.imageSizePixels,
+      isPromptTuning: loaded.description.prompt != nil)
+    let data = try RunData(options, wishes, log)
     let dataset = try data.open(.test, for: .scoring)
     guard !dataset.promptSets.isEmpty else {
       throw TrainingError.badConfiguration(

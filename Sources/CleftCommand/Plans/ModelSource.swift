@@ -45,7 +45,7 @@ struct ModelSource {
         Problem("--tokenizer", found: "a tokenizer", expected: "none, since \(path) has its own"))
     }
     try heedOptions(&description)
-    let encoder = try description.makeWholeModel()
+    let encoder = try description.makePair()
     try Checkpoint.load(folder, into: encoder)
     let unread = [("--text_model", options.text_model), ("--img_encoder", options.img_encoder)]
     return LoadedModel(
@@ -82,7 +82,7 @@ struct ModelSource {
     let tokenizer = try TokenizerFiles.read(options.tokenizer ?? pair.textFolder())
     try TowerFiles.requireFit(tokenizer, description.encoder.text.vocabularySize)
     description.encoder.text.paddingID = tokenizer.paddingID
-    let encoder = try description.makeWholeModel()
+    let encoder = try description.makePair()
     encoder.seed(key)
     let notes = try pair.load(into: encoder)
     return LoadedModel(

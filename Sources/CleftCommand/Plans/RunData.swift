@@ -24,18 +24,19 @@ struct RunSplits {
 /// The pictures and captions of one run: opened, and looked at before anything starts.
 struct RunData {
   let options: TrainOptions
-  let model: ModelDescription
+  let wishes: DataWishes
+
   let log: RunLog
   /// Where every picture of the run comes from.
   let pictures: PictureStore
 
-  init(_ options: TrainOptions, _ model: ModelDescription, _ log: RunLog) throws {
+  init(_ options: TrainOptions, _ wishes: DataWishes, _ log: RunLog) throws {
     self.options = options
-    self.model = model
+    self.wishes = wishes
     self.log = log
     let pictureOptions = options.data.pictures
     pictures = PictureStore(
-      pipeline: ImagePipeline(sizePixels: model.encoder.vision.imageSizePixels),
+      pipeline: ImagePipeline(sizePixels: wishes.imageSizePixels),
       dicom: options.run.compat.dicomRendering, memoryBytes: pictureOptions.image_cache << 20,
       prepared: try options.data.preparedPictures())
     if let prepared = pictures.prepared {
@@ -59,8 +60,8 @@ struct RunData {
   func open(_ split: Split, for purpose: Purpose) throws -> ImageTextDataset {
     let data = options.data
     var dataset = try data.entry.open(
-      data.request(split, isPromptTuning: model.prompt != nil, isReference: options.isReference))
-    if purpose == .training { dataset.leaveOutRowsWithoutCaption() }
+      data.request(split, isPromptTuning: wishes.isPromptTuning, isReference: options.isReference))
+    if purpose == .training, wishes.needsCaptions { dataset.leaveOutRowsWithoutCaption() }
     try dataset.requireRows()
     if data.pictures.skip_picture_check {
       guard data.pictures.on_bad_row == .skip else {
@@ -73,7 +74,7 @@ struct RunData {
     }
     return try PictureVerification.run(
       dataset, store: pictures, policy: data.pictures.on_bad_row,
-      memo: "\(options.run.log_dir)/picture-checks/\(Checksum.of(dataset.table)).csv",
+      memo: "\(options.run.log.log_dir)/picture-checks/\(Checksum.of(dataset.table)).csv",
       workerCount: options.workerCount
     ) { done, count in
       log.progress("checked \(done)/\(count) pictures of \(dataset.name)", isMilestone: false)

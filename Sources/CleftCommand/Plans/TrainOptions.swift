@@ -22,7 +22,7 @@ struct TrainOptions {
   var isReference: Bool { run.compat == .reference }
 
   /// Says once what flags mean on this machine, and where the model departs from the published program.
-  func announce(_ log: RunLog, _ model: ModelDescription) {
+  func announce(_ log: RunLog, _ modelDepartures: [String], isPromptTuning: Bool) {
     if let notice = Processor.setAsideNotice { log.say(notice) }
     if !["cpu", "auto"].contains(run.accelerator) {
       log.say("--accelerator \(run.accelerator): running on the CPU.")
@@ -42,17 +42,14 @@ struct TrainOptions {
         "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
           + "--strategy \(run.strategy).")
     }
-    if self.model.agg_tokens { log.warn("--agg_tokens does nothing, as in the published program.") }
+
     let undone = DatasetCatalog.undone
-    var departures: [String] = []
-    if model.encoder.pooledToken != .firstPad {
-      departures.append(
-        "a caption without a free column is read at its last word, not at position 0" + undone)
-    }
+    var departures = modelDepartures
+
     if !run.eval, !isReference { departures.append("the temperature is not weight-decayed" + undone) }
-    if !run.eval, self.model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
+    if !run.eval, model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
     departures += data.entry.departures(
-      data.request(run.eval ? .test : .train, isPromptTuning: model.prompt != nil, isReference: isReference))
+      data.request(run.eval ? .test : .train, isPromptTuning: isPromptTuning, isReference: isReference))
     if departures.isEmpty { return }
     log.say("departures from the published program:")
     for departure in departures { log.say("  \(departure)") }

@@ -15,69 +15,74 @@ struct TrainRun {
 
   /// Trains, writes checkpoints, and evaluates the final weights when there is a test set.
   func callAsFunction() throws {
-    try requireSense()
-    let resumed = try options.run.resume_ckpt.map { try resumeFolder($0) }
+    let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
+    guard warmup < steps else {
+      throw TrainingError.badConfiguration(
+        Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
+    }
+    let resumed = try options.run.checkpoints.resume_ckpt.map { try resumeFolder($0) }
     let state = try resumed.map { try Checkpoint.readState($0) }
-    let loaded = try ModelSource(
-      options: options.model, isReference: options.isReference, seed: options.run.seed,
-      totalSteps: options.optimizer.max_steps, captionLength: options.data.captionLength
-    ).trainable()
+    let plan = try TaskCatalog.plan(options)
     let log = RunLog()
-    let data = try RunData(options, loaded.description, log)
+    let data = try RunData(options, plan.wishes, log)
     let splits = try data.openSplits()
     let settings = settings(splits.training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
-    let allocator = rankAllocator(loaded)
-    let optimizer = makeOptimizer(loaded.encoder, allocator)
-    if let resumed { try restore(loaded, optimizer, from: resumed) }
-    let task = ContrastiveTask(
-      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      training: splits.training, validation: splits.validation, allocator: allocator)
+    let optimizer = plan.wrapped(makeOptimizer(plan.model))
+    if let resumed { try restore(plan, optimizer, from: resumed) }
+    let task = try plan.makeTask(splits)
     let trainer = try Trainer(
       task: task, optimizer: optimizer, pictures: data.pictures, config: trainerConfig(splits.training))
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
-    let run = try RunFolder(resuming: resumed, logs: options.run.log_dir, name: options.run.experiment_name)
+    let run = try RunFolder(
+      resuming: resumed, logs: options.run.log.log_dir, name: options.run.log.experiment_name)
     defer { withExtendedLifetime(run) {} }
     let folder = run.path
     try log.open(folder: folder, resumingFrom: state?.step ?? 0)
     if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
-    options.announce(log, loaded.description)
+    options.announce(log, plan.departures, isPromptTuning: plan.wishes.isPromptTuning)
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
-    for note in loaded.notes { log.warn(note) }
-    log.say(summary(loaded.encoder, splits))
+    for note in plan.notes { log.warn(note) }
+    log.say(summary(plan.model, splits))
     try data.announce(splits, firstEpoch: trainer.firstEpoch, in: folder)
-    warn(task, state, log, folder)
+    for note in task.notes { log.warn(note) }
+    warn(state, log, folder)
     Signals.watch()
-    try fit(trainer, from: state?.step ?? 0, log, "\(folder)/checkpoints") { step in
+    let keeper = CheckpointKeeper(folder: "\(folder)/checkpoints", retention: retention) { step, progress in
       Checkpoint.Contents(
-        model: loaded.encoder, description: loaded.description, optimizer: optimizer,
-        tokenizerJSON: loaded.tokenizer.tokenizerJSON, state: RunState(step: step, settings: settings))
+        model: plan.model, description: plan.description, optimizer: optimizer,
+        tokenizerJSON: plan.tokenizerJSON, state: RunState(step: step, progress: progress, settings: settings)
+      )
     }
+    try keeper.requireRoom()
+    try trainer.fit(
+      from: state?.step ?? 0, progress: state?.progress ?? RunProgress(), log: log, keeper: keeper)
     Signals.unwatch()
-    if let test = splits.test { try testFinalWeights(loaded, test, data, log) }
+    log.say("final checkpoint: \(keeper.folder)/\(Checkpoint.folderName(step: options.optimizer.max_steps))")
+    if let test = splits.test {
+      // Published behavior: the final weights are tested after training.
+      try log.record(step: options.optimizer.max_steps, plan.test(test, data, log))
+    }
     data.summarize()
     log.summarizeWarnings()
   }
 
   /// Takes weights and optimizer state from a checkpoint of the same model.
-  private func restore(_ loaded: LoadedModel, _ optimizer: any Optimizer, from folder: String) throws {
-    let stored = try ModelDescription.read(folder)
-    guard jsonText(stored) == jsonText(loaded.description) else {
+  private func restore(_ plan: any TaskPlan, _ optimizer: any Optimizer, from folder: String) throws {
+    let stored = try StoredModelCatalog.read(folder)
+    guard jsonText(stored) == jsonText(plan.description) else {
       throw TrainingError.badConfiguration(
         Problem(
           "--resume_ckpt \(folder)", found: "another model than the options and files describe now",
           expected: "the one in its model.json", hint: "Has a file behind an option been replaced?"))
     }
-    try Checkpoint.load(folder, into: loaded.encoder)
+    try Checkpoint.load(folder, into: plan.model)
     try Checkpoint.load(folder, into: optimizer)
   }
 
   /// What a user should know before the numbers come.
-  private func warn(_ task: ContrastiveTask, _ state: RunState?, _ log: RunLog, _ folder: String) {
-    if task.cutCaptionCount > 0 {
-      log.warn("\(task.cutCaptionCount) training captions are longer than the model's columns and are cut.")
-    }
+  private func warn(_ state: RunState?, _ log: RunLog, _ folder: String) {
     guard let state else { return }
     if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
       log.warn(
@@ -88,80 +93,23 @@ struct TrainRun {
     if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
   }
 
-  private func fit(
-    _ trainer: Trainer, from step: Int, _ log: RunLog, _ folder: String,
-    contents: (Int) -> Checkpoint.Contents
-  ) throws {
-    let policy = RetentionPolicy(count: options.run.keep_checkpoints)
-    try trainer.fit(from: step, log: log) { step in
-      try Checkpoint.write(contents(step), into: folder)
-      policy.apply(to: folder)
-    }
-    log.say("final checkpoint: \(folder)/\(Checkpoint.folderName(step: options.optimizer.max_steps))")
+  /// Which checkpoints stay.
+  private var retention: RetentionPolicy {
+    let settings = options.run.checkpoints
+    return RetentionPolicy(
+      newest: settings.keep_checkpoints, best: settings.keep_best, monitor: settings.monitor,
+      isLargerBetter: settings.isLargerBetter)
   }
 
-  /// Settings that contradict each other.
-  private func requireSense() throws(TrainingError) {
-    let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
-    guard warmup < steps else {
-      throw .badConfiguration(
-        Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
-    }
-    guard options.data.entry.canTrainContrastively else {
-      throw .badConfiguration(
-        Problem(
-          "--dataset \(options.data.entry.name)", found: "training on it", expected: "--eval",
-          hint: "It has no captions to train with."))
-    }
-    if options.model.adapters.adalora_allocate {
-      let config = AdaLoRAConfig()
-      guard options.model.adapters.peft == "adalora" else {
-        throw .badConfiguration(
-          Problem("--adalora_allocate", found: "without --peft adalora", expected: "with it"))
-      }
-      guard steps > config.warmupSteps + config.finalSteps else {
-        throw .badConfiguration(
-          Problem(
-            "--max_steps", found: "\(steps) with --adalora_allocate",
-            expected: "more than tinit \(config.warmupSteps) and tfinal \(config.finalSteps) together"))
-      }
-    }
-    guard ["caption", "random"].contains(options.model.ctx_init) else {
-      throw .badConfiguration(
-        Problem("--ctx_init", found: "'\(options.model.ctx_init)'", expected: "caption or random"))
-    }
-  }
-
-  /// Published behavior: the final weights are tested after training.
-  private func testFinalWeights(
-    _ loaded: LoadedModel, _ test: ImageTextDataset, _ data: RunData, _ log: RunLog
-  ) throws {
-    let scores = try EvalRun(options: options).report(loaded, test, data, log).scores[0]
-    var values: [String: Double] = [:]
-    values["test_acc1"] = scores.accuracy.map { 100 * $0 }
-    values["test_auc"] = scores.auc.map { 100 * $0 }
-    try log.record(step: options.optimizer.max_steps, values)
-  }
-
-  /// AdaLoRA's schedule, if the run was asked to follow it.
-  private func rankAllocator(_ loaded: LoadedModel) -> RankAllocator? {
-    guard let config = loaded.description.adapter?.config as? AdaLoRAConfig, config.allocates else {
-      return nil
-    }
-    return RankAllocator(loaded.encoder.text.model, config, totalSteps: options.optimizer.max_steps)
-  }
-
-  private func makeOptimizer(_ encoder: DualEncoder, _ allocator: RankAllocator?) -> any Optimizer {
+  private func makeOptimizer(_ model: any Module) -> any Optimizer {
     let settings = options.optimizer
-    let parameters =
+    let groups =
       settings.no_lrd
-      ? ParameterGroups.single(encoder, weightDecay: settings.weight_decay)
+      ? ParameterGroups.single(model, weightDecay: settings.weight_decay)
       : ParameterGroups.published(
-        encoder, weightDecay: settings.weight_decay, decaysLogitScale: options.isReference)
-    let optimizer: any Optimizer =
-      settings.sgd
-      ? SGD(parameters, momentum: settings.momentum) : AdamW(parameters, beta1: settings.momentum)
-    return allocator.map { RankAllocation(optimizer, $0) } ?? optimizer
+        model, weightDecay: settings.weight_decay, decaysLogitScale: options.isReference)
+    return settings.sgd
+      ? SGD(groups, momentum: settings.momentum) : AdamW(groups, beta1: settings.momentum)
   }
 
   /// In which order samples come up; the published one differs from ours where there are ranks.
@@ -179,8 +127,9 @@ struct TrainRun {
       schedule: CosineWarmup(
         peak: settings.learning_rate, floor: settings.min_lr, warmupSteps: settings.warm_up,
         cycleSteps: settings.max_steps),
-      seed: run.seed, workerCount: options.workerCount, logEverySteps: run.log_every,
-      checkpointEverySteps: run.checkpoint_every, keptCheckpoints: run.keep_checkpoints)
+      seed: run.seed, workerCount: options.workerCount, logEverySteps: run.log.log_every,
+      checkpointEverySteps: run.checkpoints.checkpoint_every,
+      keptCheckpoints: run.checkpoints.keep_checkpoints)
   }
 
   /// What must be equal for a resumed run to equal one that was not cut.
@@ -221,20 +170,20 @@ struct TrainRun {
   /// The checkpoint to go on from; `last` is the newest run of this name.
   private func resumeFolder(_ path: String) throws(TrainingError) -> String {
     guard path == "last" else { return try Checkpoint.locate(path) }
-    let runs = "\(options.run.log_dir)/CLEFT"
-    let isNewest = { RunFolder.isNamed($0, options.run.experiment_name) }
+    let runs = "\(options.run.log.log_dir)/CLEFT"
+    let isNewest = { RunFolder.isNamed($0, options.run.log.experiment_name) }
     guard let newest = FileSystem.list(runs).last(where: isNewest) else {
       throw .missing(
         Problem(
-          "--resume_ckpt last", found: "no run named '\(options.run.experiment_name)' below \(runs)",
+          "--resume_ckpt last", found: "no run named '\(options.run.log.experiment_name)' below \(runs)",
           hint: "Give --experiment_name or the run's folder."))
     }
     return try Checkpoint.locate("\(runs)/\(newest)")
   }
 
-  private func summary(_ encoder: DualEncoder, _ splits: RunSplits) -> String {
+  private func summary(_ model: any Module, _ splits: RunSplits) -> String {
     let training = splits.training
-    let all = encoder.parameters
+    let all = model.parameters
     let total = all.reduce(0) { $0 + $1.cell.shape.count }
     let trained = all.filter(\.cell.isTrainable).reduce(0) { $0 + $1.cell.shape.count }
     let leftOut =

@@ -18,7 +18,16 @@ public final class ImageEncoder: Module {
 
   /// Unit vectors of images: `[B, 3, H, W]` → `[B, E]`.
   public func callAsFunction(_ images: Tensor, _ context: ForwardContext) -> Tensor {
-    let feature = model.feature(images, pooling: pooling, context)
+    embedding(feature(images, context), context)
+  }
+
+  /// What the backbone makes of images, each by itself: `[B, 3, H, W]` → `[B, C]`.
+  public func feature(_ images: Tensor, _ context: ForwardContext) -> Tensor {
+    model.feature(images, pooling: pooling, context)
+  }
+
+  /// Unit vectors of features, whose batch norm mixes them: `[B, C]` → `[B, E]`.
+  public func embedding(_ feature: Tensor, _ context: ForwardContext) -> Tensor {
     let projected = projection(feature, context.split("global_embed"))
     let embedding = normalizeRows(projected)
     context.taps?.record("image_feature", feature)
@@ -42,8 +51,17 @@ public final class TextEncoder: Module {
 
   /// Unit vectors of captions: packed captions → `[B, E]`.
   public func callAsFunction(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
+    embedding(feature(batch, context), context)
+  }
+
+  /// What the language model makes of captions, each by itself: packed captions → `[B, C]`.
+  public func feature(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
     let tower = model
-    let feature = tower(batch, context)
+    return tower(batch, context)
+  }
+
+  /// Unit vectors of features, whose batch norm mixes them: `[B, C]` → `[B, E]`.
+  public func embedding(_ feature: Tensor, _ context: ForwardContext) -> Tensor {
     let projected = projection(feature, context.split("global_embed"))
     let embedding = normalizeRows(projected)
     context.taps?.record("text_feature", feature)

@@ -9,14 +9,20 @@ import Foundation
 public struct RunState: Codable, Sendable, Equatable {
   /// Optimizer steps done.
   public var step: Int
+  /// What the loop carries along.
+  public var progress: RunProgress
   /// Settings that decide the numbers; a resumed run must have the same.
   public var settings: [String: String]
   /// Fingerprint of each file of the checkpoint.
   public var checksums: [String: String]
 
   /// Makes a state.
-  public init(step: Int, settings: [String: String], checksums: [String: String] = [:]) {
+  public init(
+    step: Int, progress: RunProgress = RunProgress(), settings: [String: String],
+    checksums: [String: String] = [:]
+  ) {
     self.step = step
+    self.progress = progress
     self.settings = settings
     self.checksums = checksums
   }
@@ -38,17 +44,17 @@ public enum Checkpoint {
     /// The model.
     public var model: any Module
     /// How to build it again.
-    public var description: ModelDescription
+    public var description: any StoredModel
     /// The optimizer, nil for weights alone.
     public var optimizer: (any Optimizer)?
-    /// Text of `tokenizer.json`.
-    public var tokenizerJSON: String
+    /// Text of `tokenizer.json`; nil for a model without text.
+    public var tokenizerJSON: String?
     /// Where the run stands.
     public var state: RunState
 
     /// Collects the contents.
     public init(
-      model: any Module, description: ModelDescription, optimizer: (any Optimizer)?, tokenizerJSON: String,
+      model: any Module, description: any StoredModel, optimizer: (any Optimizer)?, tokenizerJSON: String?,
       state: RunState
     ) {
       self.model = model
@@ -128,7 +134,7 @@ public enum Checkpoint {
       checksums[name] = Checksum.of(text)
     }
     try text("model.json", jsonText(contents.description, pretty: true))
-    try text("tokenizer.json", contents.tokenizerJSON)
+    if let json = contents.tokenizerJSON { try text("tokenizer.json", json) }
     var state = contents.state
     state.checksums = checksums
     try FileSystem.write(Data(jsonText(state, pretty: true).utf8), to: "\(folder)/state.json")

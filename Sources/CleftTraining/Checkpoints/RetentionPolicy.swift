@@ -1,20 +1,31 @@
 import CleftFormats
 import Foundation
 
-/// Which checkpoints of a run stay: the newest ones.
+/// Which checkpoints of a run stay: the newest ones, and the best ones by a number.
 public struct RetentionPolicy: Sendable, Equatable {
-  /// How many stay.
-  public var count: Int
+  /// How many of the newest stay.
+  public var newest: Int
+  /// How many of the best stay besides.
+  public var best: Int
+  /// Number that says which are best, as in `metrics.jsonl`.
+  public var monitor: String
+  /// Whether a larger number is better.
+  public var isLargerBetter: Bool
 
   /// Makes a policy.
-  public init(count: Int) { self.count = count }
+  public init(newest: Int, best: Int = 0, monitor: String = "val_loss", isLargerBetter: Bool = false) {
+    self.newest = newest
+    self.best = best
+    self.monitor = monitor
+    self.isLargerBetter = isLargerBetter
+  }
 
   /// Removes what need not stay, after the newest one has been written and read back.
   ///
   /// Also removes what a killed process left half-written.
   public func apply(to folder: String) {
     let steps = Checkpoint.steps(in: folder)
-    for name in steps.dropLast(max(1, count)) { remove("\(folder)/\(name)") }
+    for name in steps.dropLast(max(1, newest)) { remove("\(folder)/\(name)") }
     for name in FileSystem.list(folder) where name.hasSuffix(".partial") { remove("\(folder)/\(name)") }
   }
 

@@ -13,42 +13,46 @@ public final class AdamW: Optimizer {
 
   /// Name for logs.
   public let name = "AdamW"
-  private let parameters: [OptimizedParameter]
+  /// The parameters.
+  public let groups: [ParameterGroup]
   private let beta1, beta2, epsilon: Double
   private var slots: [String: Slot] = [:]
 
   /// Makes an optimizer.
   public init(
-    _ parameters: [OptimizedParameter], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8
+    _ groups: [ParameterGroup], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8
   ) {
-    self.parameters = parameters
+    self.groups = groups
     (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
   }
 
   /// One step.
-  public func step(_ gradients: Gradients, learningRate: Double) {
-    for parameter in parameters {
-      guard let gradient = gradients[parameter.cell.leaf] else { continue }
-      let shape = parameter.cell.shape
-      var slot =
-        slots[parameter.path] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
-      slot.step += 1
-      let value = parameter.cell.value
-      value.withMutablePointer { value in
-        gradient.read { gradient in
-          slot.firstMoment.withMutablePointer { first in
-            slot.secondMoment.withMutablePointer { second in
-              OptimizerKernels.adamW(
-                parameter: value, gradient: gradient, firstMoment: first, secondMoment: second,
-                count: shape.count,
-                learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-                weightDecay: parameter.weightDecay, step: slot.step)
+  public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
+    for group in groups {
+      for parameter in group.parameters {
+        guard let gradient = gradients[parameter.cell.leaf] else { continue }
+        let shape = parameter.cell.shape
+        var slot =
+          slots[parameter.path] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
+        slot.step += 1
+        let value = parameter.cell.value
+        value.withMutablePointer { value in
+          gradient.read { gradient in
+            slot.firstMoment.withMutablePointer { first in
+              slot.secondMoment.withMutablePointer { second in
+                OptimizerKernels.adamW(
+                  parameter: value, gradient: gradient, firstMoment: first, secondMoment: second,
+                  count: shape.count,
+                  learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+                  weightDecay: group.weightDecay, step: slot.step)
+              }
             }
           }
         }
+        slots[parameter.path] = slot
       }
-      slots[parameter.path] = slot
     }
+    return nil
   }
 
   /// `step.…`, `exp_avg.…`, `exp_avg_sq.…` for each parameter that has moved.
@@ -64,7 +68,7 @@ public final class AdamW: Optimizer {
 
   /// Takes up the state of a checkpoint.
   public func restore(_ state: [String: Tensor]) {
-    for parameter in parameters {
+    for parameter in groups.flatMap(\.parameters) {
       guard let step = state["step.\(parameter.path)"], let first = state["exp_avg.\(parameter.path)"],
         let second = state["exp_avg_sq.\(parameter.path)"]
       else { continue }

@@ -7,49 +7,58 @@ import CleftTensor
 public protocol Optimizer: AnyObject {
   /// Name for logs, for example `AdamW`.
   var name: String { get }
-  /// One step at the given rate.
-  func step(_ gradients: Gradients, learningRate: Double)
+  /// The parameters, in the groups whose rates are logged.
+  var groups: [ParameterGroup] { get }
+  /// One step at the given rate, every gradient multiplied by `gradientScale` first.
+  ///
+  /// - Returns: path of the first parameter with a value that is not finite afterwards; nil if all are.
+  func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String?
   /// State tensors by key, for a checkpoint.
   var state: [(key: String, tensor: Tensor)] { get }
   /// Takes up the state of a checkpoint.
   func restore(_ state: [String: Tensor])
 }
 
-/// A trained parameter with the decay of its group.
+extension Optimizer {
+  /// One step with the gradients as they are.
+  @discardableResult
+  public func step(_ gradients: Gradients, learningRate: Double) -> String? {
+    step(gradients, learningRate: learningRate, gradientScale: 1)
+  }
+}
+
+/// A trained parameter.
 public struct OptimizedParameter {
   /// Checkpoint key.
   public let path: String
   /// The parameter.
   public let cell: ParameterCell
-  /// Decay per step, times the learning rate.
-  public let weightDecay: Double
 
   /// Makes an entry.
-  public init(path: String, cell: ParameterCell, weightDecay: Double) {
+  public init(path: String, cell: ParameterCell) {
     self.path = path
     self.cell = cell
-    self.weightDecay = weightDecay
   }
 }
 
-/// How parameters are divided into those that decay and those that do not.
-public enum ParameterGroups {
-  /// The published rule: tensors with exactly one axis do not decay, all others do.
-  ///
-  /// - Parameter decaysLogitScale: the published program decays its temperature; cleft does not unless asked.
-  public static func published(
-    _ root: any Module, weightDecay: Double, decaysLogitScale: Bool
-  ) -> [OptimizedParameter] {
-    root.parameters.filter(\.cell.isTrainable).map { named in
-      let isExempt = named.cell.shape.rank == 1 || (named.path == "logit_scale" && !decaysLogitScale)
-      return OptimizedParameter(path: named.path, cell: named.cell, weightDecay: isExempt ? 0 : weightDecay)
-    }
-  }
+/// Trained parameters that share decay and rate.
+public struct ParameterGroup {
+  /// Name as the published program gives it, for example `layer_12_decay`.
+  public let name: String
+  /// Decay per step, times the learning rate.
+  public let weightDecay: Double
+  /// The group's rate over the schedule's: 1 unless rates differ by layer.
+  public let rateScale: Double
+  /// The parameters, in the model's order.
+  public let parameters: [OptimizedParameter]
 
-  /// `--no_lrd`: decay on everything.
-  public static func single(_ root: any Module, weightDecay: Double) -> [OptimizedParameter] {
-    root.parameters.filter(\.cell.isTrainable).map {
-      OptimizedParameter(path: $0.path, cell: $0.cell, weightDecay: weightDecay)
-    }
+  /// Makes a group.
+  public init(
+    name: String, weightDecay: Double, rateScale: Double = 1, parameters: [OptimizedParameter]
+  ) {
+    self.name = name
+    self.weightDecay = weightDecay
+    self.rateScale = rateScale
+    self.parameters = parameters
   }
 }

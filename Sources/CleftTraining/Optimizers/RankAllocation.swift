@@ -19,11 +19,15 @@ public final class RankAllocation: Optimizer {
   /// The optimizer's name.
   public var name: String { optimizer.name }
 
+  /// The optimizer's groups.
+  public var groups: [ParameterGroup] { optimizer.groups }
+
   /// One step, then the allocation.
-  public func step(_ gradients: Gradients, learningRate: Double) {
-    optimizer.step(gradients, learningRate: learningRate)
+  public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
+    let broken = optimizer.step(gradients, learningRate: learningRate, gradientScale: gradientScale)
     allocator.update(step: step, gradients)
     step += 1
+    return broken
   }
 
   /// The optimizer's state, then the allocator's.

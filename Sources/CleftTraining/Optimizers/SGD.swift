@@ -7,35 +7,39 @@ import CleftTensor
 public final class SGD: Optimizer {
   /// Name for logs.
   public let name = "SGD"
-  private let parameters: [OptimizedParameter]
+  /// The parameters.
+  public let groups: [ParameterGroup]
   private let momentum: Double
   private var buffers: [String: Tensor] = [:]
 
   /// Makes an optimizer.
-  public init(_ parameters: [OptimizedParameter], momentum: Double) {
-    self.parameters = parameters
+  public init(_ groups: [ParameterGroup], momentum: Double) {
+    self.groups = groups
     self.momentum = momentum
   }
 
   /// One step.
-  public func step(_ gradients: Gradients, learningRate: Double) {
-    for parameter in parameters {
-      guard let gradient = gradients[parameter.cell.leaf] else { continue }
-      let isFirst = buffers[parameter.path] == nil
-      let buffer = buffers[parameter.path] ?? Tensor(parameter.cell.shape)
-      buffers[parameter.path] = buffer
-      let value = parameter.cell.value
-      value.withMutablePointer { value in
-        gradient.read { gradient in
-          buffer.withMutablePointer { buffer in
-            OptimizerKernels.sgd(
-              parameter: value, gradient: gradient, momentum: buffer, count: parameter.cell.shape.count,
-              learningRate: learningRate, momentumFactor: momentum, weightDecay: parameter.weightDecay,
-              isFirst: isFirst)
+  public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
+    for group in groups {
+      for parameter in group.parameters {
+        guard let gradient = gradients[parameter.cell.leaf] else { continue }
+        let isFirst = buffers[parameter.path] == nil
+        let buffer = buffers[parameter.path] ?? Tensor(parameter.cell.shape)
+        buffers[parameter.path] = buffer
+        let value = parameter.cell.value
+        value.withMutablePointer { value in
+          gradient.read { gradient in
+            buffer.withMutablePointer { buffer in
+              OptimizerKernels.sgd(
+                parameter: value, gradient: gradient, momentum: buffer, count: parameter.cell.shape.count,
+                learningRate: learningRate, momentumFactor: momentum, weightDecay: group.weightDecay,
+                isFirst: isFirst)
+            }
           }
         }
       }
     }
+    return nil
   }
 
   /// `momentum_buffer.…` for each parameter that has moved.
@@ -45,7 +49,7 @@ public final class SGD: Optimizer {
 
   /// Takes up the state of a checkpoint.
   public func restore(_ state: [String: Tensor]) {
-    for parameter in parameters {
+    for parameter in groups.flatMap(\.parameters) {
       if let buffer = state["momentum_buffer.\(parameter.path)"] { buffers[parameter.path] = buffer.copied() }
     }
   }

@@ -3,7 +3,7 @@ import Foundation
 /// Learning rate of each step: linear warm-up, then one cosine, then again from the start.
 ///
 /// - Source: `CosineAnnealingWarmupRestarts` with cycle multiplier and gamma 1, as CLEFT uses it.
-public struct CosineWarmup: Sendable, Equatable {
+public struct CosineWarmup: LearningRateSchedule, Equatable {
   /// Rate at the top.
   public var peak: Double
   /// Rate at the start and the end.

@@ -9,7 +9,7 @@ import CleftText
 /// Contrastive language–image training: pretraining, and prompt tuning when the model has prompt vectors.
 ///
 /// - Source: Du et al. 2024, arXiv 2407.21011, §2.
-public final class ContrastiveTask: TrainingTask {
+public final class ContrastiveTask: PooledTask {
   /// Name in messages.
   public let name = "contrastive"
   /// Samples trained on.
@@ -56,16 +56,37 @@ public final class ContrastiveTask: TrainingTask {
   /// The model trained.
   public var model: any Module { encoder }
 
-  /// Loss and in-batch retrieval of some samples.
-  public func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext)
-    -> TaskResult
-  {
+  /// How many captions are cut.
+  public var notes: [String] {
+    cutCaptionCount > 0
+      ? ["\(cutCaptionCount) training captions are longer than the model's columns and are cut."] : []
+  }
+
+  /// Tokens of the captions, prompt vectors left out.
+  public func tokenCount(_ split: Split, _ indices: [Int]) -> Int {
+    indices.reduce(0) { $0 + (tokens[split]?[$1].count ?? 0) }
+  }
+
+  /// What the towers make of some samples: images `[B, C]`, captions `[B, C']`.
+  public func features(
+    _ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext
+  ) -> [Tensor] {
     let captions = indices.map { tokens[split]?[$0] ?? [] }
     // Equal captions differ only by dropout: without it they are computed once.
     let batch = encoder.textBatch(captions, deduplicates: !context.isTraining)
+    return [
+      encoder.image.feature(images, context.split("image")),
+      encoder.text.feature(batch, context.split("text")),
+    ]
+  }
+
+  /// Loss and in-batch retrieval of samples with their features.
+  public func loss(
+    _ split: Split, _ indices: [Int], features: [Tensor], _ context: ForwardContext
+  ) -> TaskResult {
     let result = contrastiveLoss(
-      images: encoder.image(images, context.split("image")),
-      texts: encoder.text(batch, context.split("text")),
+      images: encoder.image.embedding(features[0], context.split("image")),
+      texts: encoder.text.embedding(features[1], context.split("text")),
       logitScale: encoder.logitScale)
     let scores = result.logits.array
     var total = result.loss
