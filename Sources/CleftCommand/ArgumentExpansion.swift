@@ -1,91 +1,178 @@
+import ArgumentParser
 import CleftFormats
 import CleftTraining
 import Foundation
-import Yams
 
-/// What happens to the command line before it is parsed: hyphens become underscores, `--config FILE` becomes options.
+/// What happens to the command line before it is parsed: hyphens become underscores, the beginning of an option's name
+/// becomes the name, `--config FILE` becomes options.
 ///
-/// A file is a YAML map of long option names. Its options come first, so those typed behind it win.
-enum ArgumentExpansion {
-  private static let builtIn: Set<String> = [
-    "--help-hidden", "--generate-completion-script", "--experimental-dump-help",
-  ]
+/// A file's options come first, so those typed win; of two values the later one counts, and `--flag=false` takes back a
+/// flag that stands before it.
+struct ArgumentExpansion {
+  private let declared: [DeclaredOption]
+  private let takesValue: [String: Bool]
+  /// Whether the beginning of a name is enough, as in Python.
+  private let takesBeginnings: Bool
+
+  private var typed: [String] = []
+  private var fromFiles: [String] = []
+  /// Arguments without a name, and the model to evaluate: where the run to score may be.
+  private var places: [String] = []
+  private var isEvaluation = false
 
   static func expand(_ arguments: [String]) throws -> [String] {
-    var typed: [String] = []
-    var fromFiles: [String] = []
+    guard let word = arguments.first, !word.hasPrefix("-") else { return arguments }
+    if word == "help" {
+      return try arguments.count > 1 && !arguments[1].hasPrefix("-")
+        ? [word, Self.command(arguments[1])._commandName] + arguments.dropFirst(2) : arguments
+    }
+    let command = try Self.command(word)
+    var expansion = ArgumentExpansion(command)
+    try expansion.read(Array(arguments.dropFirst()))
+    return try [command._commandName] + expansion.result()
+  }
+
+  /// The command of a name, underscores for hyphens too.
+  ///
+  /// - Throws: `CommandLineError.unknown` with the nearest ones.
+  static func command(_ word: String) throws(CommandLineError) -> any ParsableCommand.Type {
+    let name = word.replacing("_", with: "-")
+    if let command = CommandCatalog.all.first(where: { $0._commandName == name }) { return command }
+    let near = nearestNames(to: name, among: CommandCatalog.all.map { $0._commandName })
+    throw .unknown(
+      Problem(
+        word, found: "no such command",
+        hint: "Nearest: \(near.joined(separator: ", ")). 'cleft help' lists them all."))
+  }
+
+  private init(_ command: any ParsableCommand.Type) {
+    declared = declaredOptions(command)
+    takesValue = Dictionary(declared.map { ($0.name, $0.takesValue) }, uniquingKeysWith: { $1 })
+    isEvaluation = command == EvalCommand.self
+    takesBeginnings = isEvaluation || command == TrainCommand.self
+  }
+
+  /// Takes the arguments behind the command.
+  private mutating func read(_ arguments: [String]) throws {
     var index = 0
     while index < arguments.count {
-      let argument = normalized(arguments[index])
-      if argument == "--config" || argument.hasPrefix("--config=") {
-        let isNext = argument == "--config"
-        guard !isNext || index + 1 < arguments.count else {
-          throw TrainingError.missing(Problem("--config", found: "no value", expected: "a YAML file"))
-        }
-        let path = isNext ? arguments[index + 1] : String(argument.dropFirst("--config=".count))
-        fromFiles += try options(path)
-        index += isNext ? 2 : 1
-      } else {
+      let argument = arguments[index]
+      index += 1
+      if argument == "--" {
+        typed += arguments[(index - 1)...]
+        return
+      }
+      guard argument.hasPrefix("--"), !Self.isBuiltIn(argument) else {
+        if !argument.hasPrefix("-") { places.append(argument) }
         typed.append(argument)
+        continue
+      }
+      let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let name = try fullName(String(parts[0]).replacing("-", with: "_"))
+      var value = parts.count == 2 ? String(parts[1]) : nil
+      if value == nil, takesValue[name] == true || name == "config", index < arguments.count,
+        Self.isValue(arguments[index])
+      {
+        value = arguments[index]
         index += 1
       }
+      try take(name, value)
     }
-    fromFiles += try datasetOfRun(typed)
-    let place = typed.first.map { $0.hasPrefix("-") ? 0 : 1 } ?? 0
-    return Array(typed.prefix(place)) + fromFiles + Array(typed.dropFirst(place))
+  }
+
+  private mutating func take(_ name: String, _ value: String?) throws {
+    if name == "config" {
+      guard let value, !value.isEmpty else {
+        throw TrainingError.missing(Problem("--config", found: "no value", expected: "a YAML file"))
+      }
+      let path = (value as NSString).expandingTildeInPath
+      fromFiles += try ConfigFile(path, declared).entries.flatMap(\.arguments)
+      return
+    }
+    if name == "pretrained_model", let value { places.append(value) }
+    if takesValue[name] == false, let value {
+      guard let isOn = ConfigFile.truth(value) else {
+        throw CommandLineError.badValue(
+          Problem("--\(name)", found: "'\(value)'", expected: "no value, true or false"))
+      }
+      typed += ConfigFile.Entry(name: name, value: isOn ? nil : "false").arguments
+      return
+    }
+    typed += ConfigFile.Entry(name: name, value: value).arguments
+  }
+
+  /// The whole command line behind the command.
+  private func result() throws -> [String] {
+    var all = try datasetOfRun() + fromFiles + typed
+    // A flag that is taken back is as if it had not been there.
+    while let last = all.lastIndex(where: { isTakenBack($0) }) {
+      let flag = String(all[last].dropLast("=false".count))
+      all = all.indices.filter { $0 != last && ($0 > last || all[$0] != flag) }.map { all[$0] }
+    }
+    return all
+  }
+
+  private func isTakenBack(_ argument: String) -> Bool {
+    argument.hasPrefix("--") && argument.hasSuffix("=false")
+      && takesValue[String(argument.dropFirst(2).dropLast("=false".count))] == false
+  }
+
+  /// The option that a name or the beginning of one means; a name that means none is left to the parser.
+  ///
+  /// - Throws: `CommandLineError.ambiguous` with the options that begin so.
+  private func fullName(_ name: String) throws(CommandLineError) -> String {
+    guard takesBeginnings, takesValue[name] == nil, !name.isEmpty else { return name }
+    let candidates = declared.map(\.name).filter { $0.hasPrefix(name) }
+    if candidates.count <= 1 { return candidates.first ?? name }
+    let published = candidates.filter(PublishedFlags.names.contains)
+    if published.count == 1 { return published[0] }
+    throw .ambiguous(
+      Problem(
+        "--\(name)", found: "the beginning of several options",
+        expected: candidates.sorted().map { "--\($0)" }.joined(separator: " or ")))
   }
 
   /// What says which data a run was trained on.
   private static let dataOptions: Set<String> = [
-    "dataset", "embed", "train_csv", "valid_csv", "test_csv", "image_column", "text_column", "label_columns",
+    "dataset", "rsna", "embed", "train_csv", "valid_csv", "test_csv", "image_column", "text_column",
+    "label_columns",
     "class_column", "patient_column", "split_column", "separator", "image_dir", "captions", "image_suffix",
     "structural_cap", "simple_cap", "natural_cap", "pred_density", "embed_findings_csv", "embed_clinical_csv",
     "embed_legend_csv", "embed_density_pickle",
   ]
 
-  /// `cleft eval RUN` scores on the dataset of the run unless another is named; CheXpert's is the usual one anyway.
-  private static func datasetOfRun(_ typed: [String]) throws -> [String] {
-    let choices = ["--dataset", "--rsna", "--embed"]
-    guard typed.first == "eval",
-      !typed.contains(where: { argument in
-        choices.contains { argument == $0 || argument.hasPrefix($0 + "=") }
-      })
-    else { return [] }
-    let places = typed.dropFirst().filter { !$0.hasPrefix("-") }.flatMap { [$0, "\($0)/../.."] }
-    guard let path = places.map({ "\($0)/resolved.yaml" }).first(where: FileSystem.exists) else { return [] }
-    let known = try options(path).filter { option in
-      dataOptions.contains(String(option.dropFirst(2).prefix { $0 != "=" }))
+  /// `cleft eval RUN` scores on the dataset of the run unless another is named; CheXpert's is the usual one anyway, but
+  /// for how many classes a classifier was trained on it.
+  private func datasetOfRun() throws -> [String] {
+    let choices = ["--dataset=", "--rsna", "--embed"]
+    let isChosen = (fromFiles + typed).contains { argument in
+      !isTakenBack(argument) && choices.contains { argument.hasPrefix($0) && !argument.hasPrefix("--embed_") }
     }
-    return known.contains("--dataset=chexpert") && !known.contains("--embed") ? [] : known
+    guard isEvaluation, !isChosen else { return [] }
+    let files = places.flatMap { [$0, "\($0)/../.."] }.map { "\($0)/resolved.yaml" }
+    guard let path = files.first(where: FileSystem.exists) else { return [] }
+    let file = try ConfigFile(path, declared) {
+      Self.dataOptions.contains($0) || $0 == "five_cls" || $0 == "img_cls_ft"
+    }
+    let isClassifier = file.entries.contains { $0.arguments == ["--img_cls_ft"] }
+    let known = file.entries.filter {
+      Self.dataOptions.contains($0.name) || isClassifier && $0.name == "five_cls"
+    }
+    .flatMap(\.arguments)
+    let isElsewhere = known.contains("--embed") || known.contains("--rsna")
+    return known.contains("--dataset=chexpert") && !isElsewhere && !isClassifier ? [] : known
   }
 
-  /// `--batch-size=8` to `--batch_size=8`; values stay as they are.
-  private static func normalized(_ argument: String) -> String {
-    guard argument.hasPrefix("--"), argument.count > 2, !builtIn.contains(argument) else { return argument }
-    let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let name = "--" + parts[0].replacing("-", with: "_")
-    return parts.count == 2 ? "\(name)=\(parts[1])" : name
+  /// The parser's own options, whose names have hyphens.
+  private static func isBuiltIn(_ argument: String) -> Bool {
+    ["--help-hidden", "--generate-completion-script", "--experimental-dump-help"].contains {
+      argument == $0 || argument.hasPrefix($0 + "=")
+    }
   }
 
-  private static func options(_ path: String) throws -> [String] {
-    let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
-    let node: Node?
-    do { node = try Yams.compose(yaml: text) } catch {
-      throw TrainingError.badConfiguration(Problem(path, found: "not YAML (\(error))"))
-    }
-    guard let mapping = node?.mapping else {
-      throw TrainingError.badConfiguration(Problem(path, found: "no map", expected: "option: value lines"))
-    }
-    return try mapping.flatMap { key, value -> [String] in
-      guard let name = key.string, let scalar = value.scalar?.string else {
-        throw TrainingError.badConfiguration(
-          Problem("\(path): \(key.string ?? "?")", found: "a nested value", expected: "a scalar"))
-      }
-      switch value.bool {
-      case true?: return ["--\(name)"]
-      case false?: return []
-      case nil: return scalar.isEmpty || scalar == "null" || scalar == "~" ? [] : ["--\(name)=\(scalar)"]
-      }
-    }
+  /// Whether an argument can be an option's value: no option itself, unless it is a number below zero.
+  private static func isValue(_ argument: String) -> Bool {
+    guard argument.hasPrefix("-"), argument != "-" else { return true }
+    return argument.dropFirst().first.map { $0.isNumber || $0 == "." } == true && Double(argument) != nil
   }
 }

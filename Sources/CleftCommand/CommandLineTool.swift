@@ -9,15 +9,29 @@ import Foundation
 public enum CommandLineTool {
   private static let helpWords: Set<String> = ["help", "--help", "-h", "--version"]
 
+  /// The help page that `cleft COMMAND --help` asks for; nil for anything else.
+  ///
+  /// The parser would show the same after reading the declarations of all options twice more.
+  private static func helpPage(_ arguments: [String]) -> String? {
+    guard arguments.count == 2, ["--help", "-h"].contains(arguments[1]),
+      let command = CommandCatalog.all.first(where: { $0._commandName == arguments[0] })
+    else { return nil }
+    return Cleft.helpMessage(for: command)
+  }
+
   /// Runs the command line of this process.
   public static func run() -> Never {
     DecoderMemory.keepFreed()
+    let typed = Array(CommandLine.arguments.dropFirst())
     do {
       try Processor.requireBuiltFeatures()
-      let asksForHelp =
-        CommandLine.arguments.count < 2 || CommandLine.arguments.contains { helpWords.contains($0) }
+      let asksForHelp = typed.isEmpty || typed.contains { helpWords.contains($0) }
       if !asksForHelp { Processor.chooseBLASKernels() }
-      let arguments = try ArgumentExpansion.expand(Array(CommandLine.arguments.dropFirst()))
+      let arguments = try ArgumentExpansion.expand(typed)
+      if let page = helpPage(arguments) {
+        print(page)
+        exit(ExitStatus.done.rawValue)
+      }
       var command = try Cleft.parseAsRoot(arguments)
       try command.run()
       exit(ExitStatus.done.rawValue)
@@ -29,7 +43,10 @@ public enum CommandLineTool {
     } catch {
       guard Cleft.exitCode(for: error) == .validationFailure else { Cleft.exit(withError: error) }
       let text = Cleft.message(for: error).replacing("\n", with: " ")
-      FileHandle.standardError.write(Data("cleft: error: \(text) See 'cleft help'.\n".utf8))
+      let end = text.last?.isPunctuation == true && !text.hasSuffix("'") ? "" : "."
+      let page = (try? ArgumentExpansion.command(typed.first ?? ""))?._commandName ?? "help"
+      let line = "cleft: error: \(text)\(end) See 'cleft \(page == "help" ? page : page + " --help")'.\n"
+      FileHandle.standardError.write(Data(line.utf8))
       exit(ExitStatus.usage.rawValue)
     }
   }
@@ -52,8 +69,8 @@ enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
     TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
     CheckDataCommand.self, CaptionsCommand.self, PrepareCommand.self, PreprocessCommand.self,
-    InspectCommand.self,
+    InspectCommand.self, RunsCommand.self,
     ConvertCommand.self, MergeCommand.self, ParityCommand.self,
-    DoctorCommand.self,
+    QuirksCommand.self, DoctorCommand.self,
   ]
 }

@@ -55,7 +55,12 @@ public enum FileSystem {
       unlink(partial)
       throw writeError(path, code)
     }
-    close(descriptor)
+    // Some network disks and quotas refuse only here.
+    guard close(descriptor) == 0 || errno == EINTR else {
+      let code = errno
+      unlink(partial)
+      throw writeError(path, code)
+    }
     guard rename(partial, path) == 0 else {
       let code = errno
       unlink(partial)
@@ -74,6 +79,7 @@ public enum FileSystem {
 
   /// Opens a new file beside `path`: a process in another container may have our number, and so our names.
   private static func openPartial(_ path: String) throws(FormatError) -> (path: String, descriptor: Int32) {
+    expectSizeLimits()
     while true {
       let partial = partialPath(of: path)
       let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)

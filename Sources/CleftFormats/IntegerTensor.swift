@@ -21,6 +21,17 @@ public struct IntegerTensor: Sendable {
     dtype = file.entries[key]?.dtype ?? .int64
   }
 
+  /// Takes values in row-major order, each within the type's range.
+  public init(_ key: String, _ shape: Shape, _ values: [Int], dtype: DType = .int64) {
+    precondition(
+      shape.count == values.count, "integers \(key): \(values.count) values for shape [\(shape)]")
+    precondition(!dtype.isFloatingPoint, "integers \(key): \(dtype.rawValue)")
+    self.key = key
+    self.shape = shape
+    self.dtype = dtype
+    self.values = values
+  }
+
   /// The values as the file holds them, little-endian.
   var bytes: Data {
     var data = Data(capacity: values.count * dtype.byteCount)

@@ -57,6 +57,9 @@ public struct ShardedSafeTensors: WeightsFile {
   /// An integer tensor's values in row-major order, from its shard.
   public func integers(_ key: String) throws(FormatError) -> [Int] { try file(key).integers(key) }
 
+  /// The shard that holds a tensor.
+  public func holder(of key: String) -> String { shardOfKey[key].flatMap { files[$0]?.path } ?? path }
+
   private func file(_ key: String) throws(FormatError) -> any WeightsFile {
     guard let file = shardOfKey[key].flatMap({ files[$0] }) else { throw noSuchTensor(key) }
     return file

@@ -12,6 +12,8 @@ public protocol WeightsFile {
   func tensor(_ key: String) throws(FormatError) -> Tensor
   /// An integer tensor's values in row-major order.
   func integers(_ key: String) throws(FormatError) -> [Int]
+  /// Path of the file that holds a tensor: one of the shards, where there are several files.
+  func holder(of key: String) -> String
 }
 
 extension WeightsFile {

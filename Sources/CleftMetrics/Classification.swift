@@ -67,19 +67,29 @@ public enum Classification {
 
 /// Retrieval within a batch of matched pairs.
 public enum Retrieval {
-  /// Share of rows and columns whose match is among the `k` highest scores, mean of both directions, 0 … 1.
+  /// Share of rows and columns with a match among the `k` highest scores, mean of both directions, 0 … 1.
   ///
-  /// - Parameter scores: square, row-major; row = image, column = caption.
-  public static func accuracy(scores: [Float], count: Int, k: Int) -> Double {
+  /// - Parameters:
+  ///   - scores: square, row-major; row = image, column = caption.
+  ///   - groups: one number a pair; pairs of one number match each other too. Nil: none do.
+  public static func accuracy(scores: [Float], count: Int, k: Int, groups: [Int]? = nil) -> Double {
+    /// Whether fewer than `k` of those that are no match of pair `i` stand before the best match.
+    func isHit(_ i: Int, _ score: (Int) -> Float) -> Bool {
+      func isMatch(_ j: Int) -> Bool { j == i || (groups.map { $0[i] == $0[j] } ?? false) }
+      var best = i
+      for j in 0..<count where isMatch(j) && (score(j) > score(best) || (score(j) == score(best) && j < best))
+      {
+        best = j
+      }
+      let own = score(best)
+      var rank = 0
+      for j in 0..<count where !isMatch(j) && (score(j) > own || (score(j) == own && j < best)) { rank += 1 }
+      return rank < k
+    }
     var hits = 0
     for i in 0..<count {
-      let own = scores[i * count + i]
-      var (rowRank, columnRank) = (0, 0)
-      for j in 0..<count where j != i {
-        if scores[i * count + j] > own || (scores[i * count + j] == own && j < i) { rowRank += 1 }
-        if scores[j * count + i] > own || (scores[j * count + i] == own && j < i) { columnRank += 1 }
-      }
-      hits += (rowRank < k ? 1 : 0) + (columnRank < k ? 1 : 0)
+      hits += isHit(i) { scores[i * count + $0] } ? 1 : 0
+      hits += isHit(i) { scores[$0 * count + i] } ? 1 : 0
     }
     return Double(hits) / Double(2 * count)
   }

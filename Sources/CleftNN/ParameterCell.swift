@@ -1,3 +1,4 @@
+import CleftFormats
 import CleftTensor
 
 /// The place of one parameter or buffer: shape, values, whether it is trained.
@@ -30,6 +31,7 @@ public final class ParameterCell {
   private var key: RandomKey?
   private var stored: Tensor?
   private var source: (() -> Tensor)?
+  private var unchangedOrigin: TensorOrigin?
   private var rounded: HalfMatrix?
 
   init(_ name: String, _ shape: Shape, _ initializer: Initializer, role: Role) {
@@ -56,18 +58,33 @@ public final class ParameterCell {
       stored = newValue.detached
       source = nil
       rounded = nil
+      unchangedOrigin = nil
     }
   }
+
+  /// Where the values can be read again: nil if they are trained, have been, or come from nowhere else.
+  public var origin: TensorOrigin? { isTrainable || role == .buffer ? nil : unchangedOrigin }
 
   /// The values, not kept if they were not there: for writing them once.
   public func peek() -> Tensor {
     stored ?? source?() ?? initializer.makeTensor(shape, key: key ?? RandomKey(seed: 0))
   }
 
+  /// Lends the values to `body`; what was not in memory before is not kept there.
+  public func lend<Result>(_ body: (Tensor) throws -> Result) rethrows -> Result {
+    let values = peek()
+    // Values that somebody keeps may have been trained since they were read.
+    defer { if stored == nil { values.forget() } }
+    return try body(values)
+  }
+
   /// Names where the values come from when they are first wanted, for example a mapped file.
-  func setSource(_ source: @escaping () -> Tensor) {
+  ///
+  /// - Parameter origin: the place in a file that stays, so that a checkpoint need not store the values.
+  func setSource(origin: TensorOrigin? = nil, _ source: @escaping () -> Tensor) {
     stored = nil
     rounded = nil
+    unchangedOrigin = origin
     self.source = source
   }
 
@@ -83,7 +100,12 @@ public final class ParameterCell {
   }
 
   /// The values, as a leaf of the tape if they are trained.
-  var tracked: Tensor { isTrainable ? value.tracked(by: leaf) : value }
+  var tracked: Tensor {
+    guard isTrainable else { return value }
+    // Whoever has the gradient may change the values in place.
+    unchangedOrigin = nil
+    return value.tracked(by: leaf)
+  }
 
   /// Whether values exist already.
   public var isMaterialized: Bool { stored != nil || rounded != nil }

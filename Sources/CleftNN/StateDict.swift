@@ -32,12 +32,15 @@ extension Module {
   ///   - keys: keys and shapes that the origin has.
   ///   - isStrict: off lets keys be missing and left over; they are in the report. Wrong shapes are errors always.
   ///   - optional: keys of this module that may be missing in the origin.
+  ///   - origin: where a key's tensor can be read again, if that is a file that stays: checkpoints then refer to it
+  ///     as long as the parameter is frozen.
   ///   - value: gives the tensor of a key, when it is first wanted; keys and shapes have been checked by then.
   /// - Throws: `StateDictError.mismatch` naming the first key and the nearest ones; nothing is changed then.
   @discardableResult
   public func load(
     from source: String, keys: [String: Shape], isStrict: Bool = true,
-    optional: (String) -> Bool = { _ in false }, value: @escaping (String) throws -> Tensor
+    optional: (String) -> Bool = { _ in false }, origin: (String) -> TensorOrigin? = { _ in nil },
+    value: @escaping (String) throws -> Tensor
   ) throws -> LoadReport {
     let own = cells()
     let names = Set(own.map(\.path))
@@ -58,7 +61,7 @@ extension Module {
     for named in own where keys[named.path] != nil {
       let (path, shape) = (named.path, named.cell.shape)
       // Read when first wanted: a model of which half is used, or in another type, never is in memory whole.
-      named.cell.setSource {
+      named.cell.setSource(origin: origin(path)) {
         do {
           let tensor = try value(path)
           return tensor.shape == shape ? tensor : tensor.reshaped(shape)

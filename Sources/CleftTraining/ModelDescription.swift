@@ -97,12 +97,10 @@ public struct ModelDescription: StoredModel {
 
   /// Reads `model.json` of a checkpoint folder.
   public static func read(_ folder: String) throws -> ModelDescription {
-    let path = folder + "/model.json"
-    let data = try FileSystem.read(path)
-    do {
-      return try JSONDecoder().decode(ModelDescription.self, from: data)
-    } catch {
-      throw TrainingError.badData(Problem(path, found: "not a model description (\(error))"))
-    }
+    let stored = try StoredModelCatalog.read(folder)
+    if let pair = stored as? ModelDescription { return pair }
+    throw TrainingError.badConfiguration(
+      Problem(folder, found: "a \(type(of: stored).kind)", expected: "a \(kind) of an image and a text tower")
+    )
   }
 }

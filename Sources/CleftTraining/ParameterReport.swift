@@ -66,7 +66,7 @@ public struct ParameterReport: Codable, Sendable, Equatable {
       part("prefix or prompt vectors") { $0.hasPrefix(text) && isVector($0) },
       part("text head") { $0.hasPrefix("text_encoder_q.global_embed.") },
       localHead("text local head (unused, as published)", model.text.model.hiddenSize, isTextHeadTrained),
-      part("logit_scale") { $0 == "logit_scale" },
+      part("logit_scale") { $0 == "logit_scale" }, part("logit_bias") { $0 == "logit_bias" },
     ]
     parts = all.filter { $0.total > 0 }
   }

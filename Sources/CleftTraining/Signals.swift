@@ -6,17 +6,22 @@ import Synchronization
 /// A handler sets one flag; the loop looks at it after each step.
 public enum Signals {
   private static let requested = Atomic<Int32>(0)
+  private static let isAtWork = Atomic<Bool>(false)
 
   /// Watches SIGINT, SIGTERM and SIGUSR1.
   ///
-  /// A second SIGINT ends the process at once.
+  /// Until `begin` one of them ends the process at once, with exit code 75: there is nothing to save yet. A second SIGINT
+  /// ends it at any time.
+
   public static func watch() {
     requested.store(0, ordering: .relaxed)
+    isAtWork.store(false, ordering: .relaxed)
     var watched = sigset_t()
     sigemptyset(&watched)
     for number in [SIGINT, SIGTERM, SIGUSR1] {
       sigaddset(&watched, number)
       signal(number) { number in
+        Signals.endUnlessAtWork()
         if number == SIGINT, Signals.stopRequest == SIGINT { _exit(130) }
         Signals.request(number)
       }
@@ -25,12 +30,29 @@ public enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &watched, nil)
   }
 
+  /// From here on there is something to save: a signal only sets the flag.
+  public static func begin() { isAtWork.store(true, ordering: .relaxed) }
+
+  /// Called within a signal handler: only what is safe there.
+  private static func endUnlessAtWork() {
+    if isAtWork.load(ordering: .relaxed) { return }
+    let text: StaticString =
+      "\ncleft: error: asked to stop before the first step; nothing is lost. Start again as before.\n"
+    _ = write(2, text.utf8Start, text.utf8CodeUnitCount)
+    _exit(75)
+  }
+
   /// Lets the signals end the process again.
   public static func unwatch() {
     for number in [SIGINT, SIGTERM, SIGUSR1] { signal(number, SIG_DFL) }
   }
 
   private static func request(_ number: Int32) { requested.store(number, ordering: .relaxed) }
+
+  /// What a signal is called.
+  public static func name(_ number: Int32) -> String {
+    [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1"][number] ?? "signal \(number)"
+  }
 
   /// The signal that asked to stop, nil for none.
   public static var stopRequest: Int32? {

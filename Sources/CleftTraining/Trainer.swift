@@ -5,68 +5,35 @@ import CleftNN
 import CleftTensor
 import Foundation
 
-/// Settings of the training loop.
-public struct TrainerConfig: Sendable {
-  /// Samples of one batch of one rank.
-  public var batchSize: Int
-  /// In which order samples come up.
-  public var sampler: Sampler
-  /// Data-parallel ranks, run one after another in this process.
-  public var rankCount: Int
-  /// Batches of a rank that make one step.
-  public var accumulation: Int
-  /// Optimizer steps in all.
-  public var maxSteps: Int
-  /// Learning rate of each step.
-  public var schedule: any LearningRateSchedule
-  /// Seed of shuffling, augmentation and dropout.
-  public var seed: UInt64
-  /// Decoding threads.
-  public var workerCount: Int
-  /// Steps between lines of numbers.
-  public var logEverySteps: Int
-  /// Steps between checkpoints; 0 writes only at the end.
-  public var checkpointEverySteps: Int
-  /// Checkpoints that stay.
-  public var keptCheckpoints: Int
-
-  /// Makes settings.
-  public init(
-    batchSize: Int, sampler: Sampler = .shuffled, rankCount: Int, accumulation: Int, maxSteps: Int,
-    schedule: any LearningRateSchedule, seed: UInt64,
-    workerCount: Int, logEverySteps: Int,
-    checkpointEverySteps: Int,
-    keptCheckpoints: Int
-  ) {
-    self.batchSize = batchSize
-    self.sampler = sampler
-    self.rankCount = rankCount
-    self.accumulation = accumulation
-    self.maxSteps = maxSteps
-    self.schedule = schedule
-    self.seed = seed
-    self.workerCount = workerCount
-    self.logEverySteps = logEverySteps
-    self.checkpointEverySteps = checkpointEverySteps
-    self.keptCheckpoints = keptCheckpoints
-  }
-}
-
 /// The training loop: batches in, gradients averaged over ranks and accumulated batches, one optimizer step, files out.
 ///
-/// Every random number is keyed by seed and step or sample, so a run cut anywhere and resumed equals one that was not.
+/// Every random number is keyed by seed and step or sample, and what is carried from step to step is in the checkpoint, so
+/// a run cut anywhere and resumed equals one that was not.
 public final class Trainer {
-  private let task: any TrainingTask
-  private let optimizer: any Optimizer
-  private let config: TrainerConfig
-  private let schedule: BatchSchedule
-  private let pictures: PictureStore
+  /// Settings.
+  public let config: TrainerConfig
+  /// Seconds of the newest step.
+  public var newestStepSeconds: Double { pace.newest }
+  /// Writes what goes into the first steps for a replay elsewhere; nil for nothing.
+  public var trace: RunTrace?
+
+  let task: any TrainingTask
+  let optimizer: any Optimizer
+  let schedule: BatchSchedule
+  let pictures: PictureStore
+  var pace = Pace()
+  /// Tokens of text that the steps measured by `pace` have read.
+  var tokens = 0
+
+  private let stepGuard: StepGuard
+  private let limits: RunLimits
 
   /// Makes a trainer; nothing is written yet.
   ///
   /// - Throws: `TrainingError.badConfiguration` if an epoch would hold no batch or nothing is trained.
   public init(
-    task: any TrainingTask, optimizer: any Optimizer, pictures: PictureStore, config: TrainerConfig
+    task: any TrainingTask, optimizer: any Optimizer, pictures: PictureStore, config: TrainerConfig,
+    limits: RunLimits = RunLimits()
   ) throws(TrainingError) {
     let count = task.trainingSamples.count
     guard count >= config.batchSize * config.rankCount else {
@@ -80,14 +47,13 @@ public final class Trainer {
       throw .badConfiguration(
         Problem("model", found: "no trainable parameter", hint: "Drop a --freeze_ option."))
     }
-    self.task = task
-    self.optimizer = optimizer
-    self.config = config
+    (self.task, self.optimizer, self.pictures, self.config) = (task, optimizer, pictures, config)
+    self.limits = limits
+    stepGuard = StepGuard(config.guards)
     schedule = BatchSchedule(
       sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
       accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"),
       sampler: config.sampler)
-    self.pictures = pictures
   }
 
   /// Samples of the first epoch, in the order in which they come up.
@@ -97,218 +63,148 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - progress: what the run carried along up to `firstStep`.
-  ///   - keeper: writes the checkpoints.
-
-  /// - Throws: `TrainingError.stoppedEarly` after a signal, with a checkpoint written.
-  public func fit(from firstStep: Int, progress: RunProgress, log: RunLog, keeper: CheckpointKeeper) throws {
-    func saveCheckpoint(_ step: Int) throws { try keeper.save(step: step, progress: progress) }
+  ///   - keeper: writes the checkpoints; nil for none.
+  /// - Throws: `TrainingError.stoppedEarly` after a signal or the time given, with a checkpoint written;
+  ///   `TrainingError.badData` for numbers that went wrong.
+  public func fit(
+    from firstStep: Int, progress: RunProgress, log: RunLog, keeper: CheckpointKeeper?
+  ) throws {
+    let queue = StepQueue(schedule, from: firstStep, to: config.maxSteps)
     let loader = ImageLoader(
       samples: task.trainingSamples, pictures: pictures,
       augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,
-      plans: Self.plans(schedule, from: firstStep, to: config.maxSteps))
+      plans: { queue.plan($0) })
     defer { loader.stop() }
-    var pace = Pace(firstStep: firstStep)
-    var savedStep = firstStep
+    var progress = progress
+    var saved = SavePoint(step: firstStep)
+    try look(beforeStep: firstStep, &progress, log)
     for step in firstStep..<max(firstStep, config.maxSteps) {
-      let plans = schedule.batches(ofStep: step)
-      let buffers = buffers
-      var metrics: [String: Double]
-      let rate = config.schedule.rate(at: step)
+      let statistics = statistics
       do {
-        let gradients: Gradients
-        (gradients, metrics) = try self.gradients(of: plans, step: step, loader, &pace)
-        metrics["grad_norm"] = try norm(gradients, step: step, plans)
-        optimizer.step(gradients, learningRate: rate)
+        try limits.requireTime(step: step, stepSeconds: pace.stepSeconds)
+        let figures = try train(step, loader, &progress, log)
+        progress.seconds += pace.newest
+        try conclude(step + 1, figures, &progress, &saved, log, keeper)
+      } catch let broken as BrokenWeight {
+        // What is in memory is no use; the last checkpoint stands.
+        throw broken.error
+      } catch let failure as ConcludingFailure {
+        throw failure.error
       } catch {
         // What was reached is not lost with the batch that could not be had.
-        for (cell, value) in buffers { cell.value = value }
-        if step > savedStep { try saveCheckpoint(step) }
+        for (cell, value) in statistics { cell.value = value }
+        if step > saved.step { try keeper?.save(step: step, progress: progress) }
         throw error
       }
-      let done = step + 1
-      // Numbers that cannot be written must not cost the checkpoint that is due.
-      let reported = Result { try report(done, metrics, rate, pace, log) }
-      let isDue = config.checkpointEverySteps > 0 && done % config.checkpointEverySteps == 0
-      if isDue || done == config.maxSteps {
-        try saveCheckpoint(done)
-        savedStep = done
-      }
-      try reported.get()
-      if done % schedule.stepsPerEpoch == 0 { try validate(step: done, log) }
     }
   }
 
-  /// Running statistics of the model, which a forward pass moves.
-  private var buffers: [(cell: ParameterCell, value: Tensor)] {
-    task.model.cells().filter { $0.cell.role == .buffer }.map { ($0.cell, $0.cell.value) }
+  /// One step: gradients, a look at the numbers, and the optimizer.
+  ///
+  /// - Returns: what to log; nil for a step that was left out.
+  private func train(
+    _ step: Int, _ loader: ImageLoader, _ progress: inout RunProgress, _ log: RunLog
+  ) throws -> StepReport? {
+    pace.begin()
+    let statistics = statistics
+    let rate = config.schedule.rate(at: step)
+    var waited = 0.0
+    let batches = try load(schedule.batches(ofStep: step), step, loader, &waited)
+    if step == 0 { try recordFirst(batches, log) }
+    do {
+      let found = try gradients(batches, step)
+      let norm = GradientNorm(found.gradients, optimizer.groups)
+      let origins = { batches.flatMap(\.plan.indices).map { self.task.trainingSamples[$0].origin } }
+      if let path = norm.broken {
+        throw OddStep(what: "the gradient of \(path) is not finite", origins: origins())
+      }
+      let loss = found.metrics["loss"] ?? .nan
+      if let spike = stepGuard.spike(loss: loss, progress, origins()),
+        try stepGuard.decide(spike, step: step + 1, &progress, log)
+      {
+        return leaveOut(statistics, waited)
+      }
+      let scale = norm.scale(limit: config.maxGradientNorm)
+      if let path = optimizer.step(found.gradients, learningRate: rate, gradientScale: scale) {
+        throw BrokenWeight(path: path, step: step + 1, origins: origins())
+      }
+      stepGuard.accept(loss: loss, &progress)
+      pace.end(waited: waited)
+      tokens += found.tokenCount
+      try trace?.step(step + 1, loss: loss, learningRate: rate)
+      return StepReport(
+        metrics: found.metrics, gradientNorm: norm.total, learningRate: rate)
+    } catch let odd as OddStep {
+      _ = try stepGuard.decide(odd, step: step + 1, &progress, log)
+      return leaveOut(statistics, waited)
+    }
   }
 
-  /// A request to stop, as an error that says what stands.
-  private func stopIfAsked(_ step: Int) throws(TrainingError) {
-    guard let signal = Signals.stopRequest else { return }
-    throw .stoppedEarly(
-      step == 0
-        ? Problem(
-          "step 0", found: "asked to stop by signal \(signal) before the first step; nothing to go on from")
-        : Problem(
-          "step \(step)", found: "asked to stop by signal \(signal); a checkpoint is written",
-          hint: "Go on with --resume_ckpt last."))
+  private func leaveOut(_ statistics: [(cell: ParameterCell, value: Tensor)], _ waited: Double) -> StepReport?
+  {
+    for (cell, value) in statistics { cell.value = value }
+    pace.end(waited: waited)
+    return nil
+  }
+
+  /// The step's pictures, small as they come.
+  private func load(
+    _ plans: [BatchPlan], _ step: Int, _ loader: ImageLoader, _ waited: inout Double
+  ) throws -> [StepGradients.Batch] {
+    let start = ContinuousClock.now
+    defer { waited += (ContinuousClock.now - start) / .seconds(1) }
+    return try plans.map { plan in
+      guard let pictures = try loader.next() else {
+        preconditionFailure("trainer: no batch for step \(step)")
+      }
+      return StepGradients.Batch(plan: plan, pictures: pictures)
+    }
   }
 
   /// Mean gradients and metrics of a step's batches.
-  private func gradients(
-    of plans: [BatchPlan], step: Int, _ loader: ImageLoader, _ pace: inout Pace
-  ) throws -> (Gradients, [String: Double]) {
-    var gradients = Gradients()
-    var metrics: [String: Double] = [:]
-    let share = Float(1 / Double(config.accumulation * config.rankCount))
-    for (index, plan) in plans.enumerated() {
-      try stopIfAsked(step)
-      let before = Date()
-      guard let images = try loader.next() else { preconditionFailure("trainer: no batch for step \(step)") }
-      pace.waited += Date().timeIntervalSince(before)
-      let key = RandomKey(seed: config.seed).split("dropout", step, index)
-      var context = ForwardContext(isTraining: true, key: key)
-      context.movesStatistics = index % config.rankCount == 0
-      let result = task.loss(.train, plan.indices, ImagePipeline.tensor(images), context)
-      guard result.loss.item.isFinite else {
-        throw notFinite("loss \(result.loss.item)", step: step, [plan])
-      }
-      gradients.add((result.loss * share).gradients())
-      for (name, value) in result.metrics { metrics[name, default: 0] += value / Double(plans.count) }
-    }
-    return (gradients, metrics)
-  }
-
-  /// Length of the whole gradient.
   ///
-  /// - Throws: `TrainingError.badData` naming the first parameter whose gradient is not finite, before it does harm.
-  private func norm(_ gradients: Gradients, step: Int, _ plans: [BatchPlan]) throws(TrainingError) -> Double {
-    var total = 0.0
-    for named in task.model.parameters where named.cell.isTrainable {
-      guard let gradient = gradients[named.cell.leaf] else { continue }
-      let squares = gradient.sumOfSquares
-      if !squares.isFinite { throw notFinite("gradient of \(named.path)", step: step, plans) }
-      total += squares
+  /// - Throws: `OddStep`; `TrainingError.stoppedEarly` between two losses.
+  private func gradients(_ batches: [StepGradients.Batch], _ step: Int) throws -> StepGradients {
+    var sum = StepGradients(task, config, step: step)
+    let groups = config.negatives.groups(batchCount: batches.count, rankCount: config.rankCount)
+    // A short last group of an epoch is divided by the full count, as published.
+    let share =
+      config.negatives.acrossAccumulation
+      ? 1 / Double(groups.count)
+      : Double(batches.count) / Double(groups.count * config.accumulation * config.rankCount)
+    for (number, group) in groups.enumerated() {
+      if number > 0 { try limits.requireTime(step: step, stepSeconds: 0) }
+      for index in group { try recordTrace(step, index, batches[index]) }
+
+      try sum.add(group.map { ($0, batches[$0]) }, share: share, lossCount: groups.count)
     }
-    return total.squareRoot()
+    return sum
   }
 
-  private func notFinite(_ what: String, step: Int, _ plans: [BatchPlan]) -> TrainingError {
-    let origins = plans.flatMap(\.indices).prefix(3).map { task.trainingSamples[$0].origin }
-    return .badData(
+  private func recordTrace(_ step: Int, _ index: Int, _ batch: StepGradients.Batch) throws {
+    guard let trace, trace.covers(step: step + 1) else { return }
+    try trace.batch(
+      step: step + 1, index: index, images: ImagePipeline.tensor(batch.pictures),
+      inputs: task.inputs(.train, batch.plan.indices))
+  }
+
+  /// Running statistics of the model, which a forward pass moves.
+  private var statistics: [(cell: ParameterCell, value: Tensor)] {
+    task.model.cells().filter { $0.cell.role == .buffer }.map { ($0.cell, $0.cell.value) }
+  }
+}
+
+/// A weight that is not finite after a step: nothing in memory is worth keeping.
+private struct BrokenWeight: Error {
+  let path: String
+  let step: Int
+  let origins: [String]
+
+  var error: TrainingError {
+    .badData(
       Problem(
-        "step \(step + 1)", found: "\(what) is not finite on samples \(origins.joined(separator: ", ")), …",
-        hint: "Lower --learning_rate or look at those samples; the last checkpoint stands."))
-  }
-
-  /// Loss and accuracy on the validation samples, whole batches only.
-  private func validate(step: Int, _ log: RunLog) throws {
-    let size = config.batchSize
-    if task.validationSamples.isEmpty { return }
-    let count = task.validationSamples.count / size
-    if count == 0 {
-      log.warn(
-        "\(task.validationSamples.count) validation samples are fewer than --batch_size \(size): no validation."
-      )
-      return
-    }
-    let loader = ImageLoader(
-      samples: task.validationSamples, pictures: pictures, augmentation: nil, workerCount: config.workerCount
-    ) { $0 < count ? BatchPlan(indices: Array($0 * size..<($0 + 1) * size), epoch: 0) : nil }
-    defer { loader.stop() }
-    var metrics: [String: Double] = [:]
-    for batch in 0..<count {
-      guard let images = try loader.next() else { break }
-      let result = withoutGradients {
-        task.loss(.valid, Array(batch * size..<(batch + 1) * size), ImagePipeline.tensor(images), .evaluation)
-      }
-      for (name, value) in result.metrics { metrics["val_\(name)", default: 0] += value / Double(count) }
-    }
-    let epoch = step / schedule.stepsPerEpoch
-    metrics["epoch"] = Double(epoch - 1)
-    try log.record(step: step, metrics)
-    let line =
-      "epoch \(epoch)  step \(step)  val_loss \(fixed(metrics["val_loss"], 4))  "
-      + "val_acc1 \(fixed(metrics["val_acc1"], 1)) %"
-    log.progress(line, isMilestone: true)
-  }
-
-  private func report(
-    _ done: Int, _ metrics: [String: Double], _ rate: Double, _ pace: Pace, _ log: RunLog
-  ) throws {
-    let isLogged = done % config.logEverySteps == 0 || done == config.maxSteps
-    let seconds = pace.seconds(aStep: done)
-    let images = Double(config.batchSize * config.rankCount * config.accumulation) / seconds
-    if isLogged {
-      var values = Dictionary(uniqueKeysWithValues: metrics.map { ("train_\($0.key)", $0.value) })
-      values["epoch"] = Double(schedule.epoch(ofStep: done - 1))
-      values["lr-\(optimizer.name)"] = rate
-      values["images_per_s"] = images
-      values["data_wait_fraction"] = pace.waited / pace.elapsed
-      values["resident_mib"] = Double(residentBytes() >> 20)
-      values["tensor_blocks"] = Double(Runtime.tensorMemory.allocations)
-      try log.record(step: done, values)
-    }
-    let left = Duration.seconds(seconds * Double(config.maxSteps - done))
-      .formatted(.units(allowed: [.hours, .minutes, .seconds], width: .narrow))
-    log.progress(
-      "step \(done)/\(config.maxSteps)  loss \(fixed(metrics["loss"], 4))  lr \(String(format: "%.2e", rate))  "
-        + "\(fixed(images, 1)) images/s  \(residentBytes() >> 20) MiB  "
-        + "data wait \(fixed(100 * pace.waited / pace.elapsed, 1)) %  \(left) left", isMilestone: isLogged)
-  }
-
-  private func fixed(_ value: Double?, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value ?? .nan)
-  }
-
-  /// The batches of all steps from one on, as one sequence.
-  private static func plans(
-    _ schedule: BatchSchedule, from first: Int, to last: Int
-  ) -> @Sendable (Int) -> BatchPlan? {
-    let memory = StepMemory()
-    return { batch in memory.plan(batch, schedule, first: first, last: last) }
-  }
-}
-
-/// How fast a run goes.
-private struct Pace {
-  let firstStep: Int
-  /// Seconds spent waiting for pictures.
-  var waited = 0.0
-  private let start = Date()
-
-  init(firstStep: Int) { self.firstStep = firstStep }
-
-  /// Seconds since the start.
-  var elapsed: Double { Date().timeIntervalSince(start) }
-
-  /// Mean seconds a step so far.
-  func seconds(aStep done: Int) -> Double { elapsed / Double(done - firstStep) }
-}
-
-/// Finds the `n`-th batch without computing an epoch's order more than once.
-private final class StepMemory: Sendable {
-  private let known = NSLock()
-  nonisolated(unsafe) private var batches: [BatchPlan] = []
-  nonisolated(unsafe) private var dropped = 0
-  nonisolated(unsafe) private var nextStep: Int?
-
-  func plan(_ batch: Int, _ schedule: BatchSchedule, first: Int, last: Int) -> BatchPlan? {
-    known.withLock {
-      while dropped + batches.count <= batch {
-        let step = nextStep ?? first
-        if step >= last { return nil }
-        batches += schedule.batches(ofStep: step)
-        nextStep = step + 1
-      }
-      // Readers are at most a few batches apart.
-      let unneeded = batch - 64 - dropped
-      if unneeded > 2048 {
-        batches.removeFirst(unneeded)
-        dropped += unneeded
-      }
-      return batches[batch - dropped]
-    }
+        "step \(step)",
+        found: "\(path) is not finite after it, on samples \(origins.prefix(4).joined(separator: ", "))",
+        hint: "Lower --learning_rate; the last checkpoint stands."))
   }
 }

@@ -158,8 +158,8 @@ import Testing
   @Test func entriesSayWhatSetsThemApart() throws {
     #expect(DatasetCatalog.all.map(\.name) == ["chexpert", "rsna", "embed", "manifest"])
     #expect(DatasetCatalog.all.map(\.canTrainContrastively) == [true, false, true, true])
-    #expect(DatasetCatalog.all.map { $0.keepsLeadingSpace(true) } == [true, false, true, true])
-    #expect(DatasetCatalog.all.allSatisfy { $0.keepsLeadingSpace(false) })
+    #expect(DatasetCatalog.all.map { $0.keepsLeadingSpace(.reference) } == [true, false, true, true])
+    #expect(DatasetCatalog.all.allSatisfy { $0.keepsLeadingSpace(.fixed) })
     #expect(
       DatasetCatalog.specificOptions == [
         "five_cls", "negative_prompt", "structural_cap", "simple_cap", "natural_cap", "instance_test_cap",
@@ -190,29 +190,32 @@ import Testing
       change(&request)
       return try entry(name).departures(request)
     }
-    let undone = " (--compat reference undoes it)"
-    #expect(DatasetCatalog.undone == undone)
+    func line(_ quirk: Quirk) -> String { QuirkCatalog.entry(quirk).departure }
     let pictures =
-      "DICOM pictures are shown through their LUTs and windows, not scaled by their maximum" + undone
-    #expect(try departures("rsna") == ["the RSNA prompt says pneumonia" + undone, pictures])
+      "DICOM pictures are shown through their LUTs and windows, not scaled by their maximum"
+      + " (--quirk dicom_maximum=on undoes it)"
+    #expect(line(.dicomMaximum) == pictures)
+    #expect(try departures("rsna") == [line(.pneumothoraxPrompt), pictures])
     #expect(try departures("rsna") { $0.isPromptTuning = true }.count == 3)
-    #expect(try departures("rsna") { $0.isReference = true }.isEmpty)
+    #expect(try departures("rsna") { $0.quirks = .reference }.isEmpty)
     #expect(try departures("chexpert").isEmpty && departures("manifest") == [pictures])
     let share = try departures("chexpert") {
       $0.isPromptTuning = true
       $0.fraction = 0.5
     }
-    #expect(share == ["--prompt_ft takes --data_pct of the training rows only" + undone])
-    let labels = "EMBED pictures with the default captions have BI-RADS labels" + undone
-    let procedure = "EMBED pictures without an annotation or a procedure are left out, and do not end the run"
-    #expect(try departures("embed").contains(labels) && !departures("embed").contains(procedure))
+    #expect(share == [line(.promptTuningShare)])
+    let labels = line(.embedDefaultEmpty)
+    let procedure =
+      "EMBED pictures without an annotation or a procedure are left out (the published program ends there)"
+    #expect(line(.embedGaps) == procedure, "nothing undoes what a crash would be")
+    #expect(try departures("embed").contains(labels) && departures("embed").contains(procedure))
     let structural = try departures("embed") {
       $0.captionFamily = "structural"
-      $0.isReference = true
+      $0.quirks = .reference
     }
     #expect(structural.contains(procedure) && !structural.contains(labels))
     #expect(
-      try departures("embed") { $0.isSmallBalancedTrain = true }.contains("--small_balanced_train is heeded"))
+      try departures("embed") { $0.isSmallBalancedTrain = true }.contains(line(.ignoredBalancedTrain)))
   }
 }
 

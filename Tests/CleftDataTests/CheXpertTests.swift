@@ -148,7 +148,7 @@ import Testing
     #expect(try names(.valid) { $0.isPromptTuning = true }.count == 100)
     let published = try names(.valid) {
       $0.isPromptTuning = true
-      $0.isReference = true
+      $0.quirks = .reference
     }
     #expect(published == tenth)
   }

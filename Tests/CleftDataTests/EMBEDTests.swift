@@ -187,7 +187,7 @@ import Testing
     let folder = try EMBEDFolder([EMBEDFolder.picture("a.dcm")])
     defer { folder.remove() }
     var request = folder.request()
-    request.isReference = true
+    request.quirks = .reference
     let error = #expect(throws: DataError.self) { try EMBED.open(request) }
     #expect(error?.problem.hint.contains("--pred_density") == true)
     request.predictsDensity = true

@@ -29,7 +29,8 @@ import Testing
     let published = PromptSet(
       name: "published (pneumothorax)", prompts: ["\(prefix)no findings", "\(prefix)pneumothorax"])
     #expect(try RSNA.open(scratch.request(.test)).promptSets == [right, published])
-    #expect(try RSNA.open(scratch.request(.test) { $0.isReference = true }).promptSets == [published, right])
+    #expect(
+      try RSNA.open(scratch.request(.test) { $0.quirks = .reference }).promptSets == [published, right])
     #expect(
       try RSNA.open(scratch.request(.test) { $0.isPromptTuning = true }).promptSets[0].prompts
         == ["no findings", "pneumonia"])
@@ -129,13 +130,11 @@ import Testing
 
   /// Every dataset that has DICOM pictures says how they are shown.
   @Test func picturesAreADeparture() throws {
-    let line =
-      "DICOM pictures are shown through their LUTs and windows, not scaled by their maximum"
-      + " (--compat reference undoes it)"
+    let line = QuirkCatalog.entry(.dicomMaximum).departure
     for entry in DatasetCatalog.all {
       var request = DatasetRequest(dataFolder: "", split: .test)
       #expect(entry.departures(request).contains(line) == (entry.name != "chexpert"), "\(entry.name)")
-      request.isReference = true
+      request.quirks = .reference
       #expect(!entry.departures(request).contains(line), "\(entry.name)")
     }
   }

@@ -190,7 +190,7 @@ import Testing
 
   @Test(arguments: [
     "train", "eval", "synth", "tokenizer", "tokenize", "preprocess", "prepare", "check-data", "captions",
-    "parity",
+    "parity", "runs", "quirks",
     "doctor",
   ])
   func everyCommandExplainsItself(_ command: String) throws {

@@ -5,7 +5,9 @@ import Testing
 
 /// Towers from weight files in the published formats, cut out of a fixture.
 @Suite struct TowerFileTests {
-  private func train(_ image: String, _ text: String, in folder: String) throws -> Tool.Result {
+  private func train(
+    _ image: String, _ text: String, in folder: String, _ extra: [String] = []
+  ) throws -> Tool.Result {
     try Tool.run(
       [
         "train", "--data_dir", PipelineTests.data, "--img_encoder", image, "--text_model", text,
@@ -13,13 +15,13 @@ import Testing
         "--batch_size", "4", "--devices", "1", "--warm_up", "0", "--max_steps", "1", "--peft", "lora",
         "--emb_dim", "32",
         "--linear_proj", "--pool_feat", "--img_heads", "4",
-      ], in: folder)
+      ] + extra, in: folder)
   }
 
-  @Test func publishedFilesAreReadAndStayInTheCheckpoint() throws {
+  @Test func publishedFilesAreReadAndStayInAWholeCheckpoint() throws {
     let folder = try Tool.scratch()
     let (image, text) = try TowerFiles.write(into: folder)
-    let result = try train(image, text, in: folder)
+    let result = try train(image, text, in: folder, ["--whole_checkpoints"])
     try #require(result.status == 0, "\(result.errors)")
     let run = folder + "/logs/CLEFT/" + (try #require(FileSystem.list(folder + "/logs/CLEFT").first))
     let saved = try SafeTensorsFile(run + "/checkpoints/step-00000001/model.safetensors")

@@ -116,7 +116,7 @@ private final class DataCheckRun {
   init(_ options: CheckDataCommand) throws {
     self.options = options
     tokenizer = try options.tokenizer.map(TokenizerFiles.read) ?? DefaultVocabulary.tokenizer
-    parts = try options.data.datasets(isReference: options.compat == .reference).map { part in
+    parts = try options.data.datasets(options.compat.quirks).map { part in
       var dataset = part.dataset
       if let length = options.data.captions.caption_length { dataset.captionLength = length }
       return (part.split, dataset)

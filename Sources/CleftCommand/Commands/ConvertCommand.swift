@@ -1,5 +1,6 @@
 import ArgumentParser
 import CleftAdapters
+import CleftData
 import CleftFormats
 import CleftModels
 import CleftNN
@@ -79,7 +80,7 @@ struct MergeCommand: ParsableCommand {
   func run() throws {
     try Output.requireFree(out, overwrites: overwrite)
     if let source {
-      let loaded = try ModelSource(options: model, isReference: false, seed: 0).checkpoint(source)
+      let loaded = try ModelSource(options: model, quirks: .fixed, seed: 0).checkpoint(source)
       say(loaded.notes)
       print(try Merge.checkpoint(loaded, of: source, into: out))
       return

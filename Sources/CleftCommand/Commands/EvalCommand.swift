@@ -1,30 +1,45 @@
 import ArgumentParser
-import CleftTensor
+import CleftTraining
 
 /// `cleft eval`: `cleft train … --eval`.
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval", abstract: "Zero-shot evaluation of a checkpoint or run.",
-    discussion:
-      "On the dataset that the run was trained on, unless --dataset, --rsna or --embed names another.")
+    discussion: """
+      On the dataset that the run was trained on, unless --dataset, --rsna or --embed names another. All test rows are \
+      scored, in batches of 32 on one device; options of training are accepted and not heeded, as published.
+      """)
 
-  @Argument(help: "Checkpoint or run folder; the same as --pretrained_model.")
+  @Argument(help: "Checkpoint or run folder; the same as --pretrained_model. Default: none.")
   var path: String?
 
-  @OptionGroup(title: "Model") var model: ModelOptions
-  @OptionGroup(title: "Data") var data: DataOptions
-  @OptionGroup(title: "Optimizer") var optimizer: OptimizerOptions
-  @OptionGroup(title: "Run") var run_: RunOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var data: DataOptions
+  @OptionGroup var optimizer: OptimizerOptions
+  @OptionGroup var run_: RunOptions
+
+  mutating func validate() throws {
+    run_.eval = true
+    try run_.validate()
+    if let path, let other = model.pretrained_model, path != other {
+      throw ValidationError("--pretrained_model is '\(other)', besides '\(path)'; expected one of them.")
+    }
+  }
 
   func run() throws {
-    if run_.print_config {
-      print(TrainOptions(model: model, data: data, optimizer: optimizer, run: run_).yaml, terminator: "")
-      return
-    }
-    if let threads = run_.threads { Runtime.configure(threads: threads) }
-    Runtime.productType = run_.productType
-    var run_ = run_
-    run_.eval = true
-    try EvalRun(options: TrainOptions(model: model, data: data, optimizer: optimizer, run: run_))(path)
+    var options = TrainOptions(model: model, data: data, optimizer: optimizer, run: run_)
+    if let path { options.model.pretrained_model = path }
+    if run_.print_config { return print(options.yaml, terminator: "") }
+    try options.evaluate(path)
+  }
+}
+
+extension TrainOptions {
+  /// Evaluates; as published, options of training count for nothing.
+  func evaluate(_ path: String?) throws {
+    let (options, unheeded) = forEvaluation()
+    options.configureRuntime()
+    Self.announceUnheeded(unheeded, RunLog())
+    try EvalRun(options: options)(path)
   }
 }

@@ -32,7 +32,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     if params {
-      let reports = try ParameterCounts(options: model, isReference: run_.compat == .reference).reports()
+      let reports = try ParameterCounts(options: model, quirks: run_.quirks).reports()
       print(run_.json ? jsonText(reports, pretty: true) : ParameterCounts.text(reports))
       return
     }

@@ -44,7 +44,7 @@ struct PrepareCommand: ParsableCommand {
 
   /// Pictures of all splits, and rows of their tables that cannot be used, those of a table with two splits once.
   private func pictures() throws -> (paths: [String], badRows: [BadRow]) {
-    let parts = try data.datasets(isReference: compat == .reference)
+    let parts = try data.datasets(compat.quirks)
     var seen: Set<String> = []
     return (
       parts.flatMap(\.dataset.samples).map(\.imagePath),

@@ -62,8 +62,10 @@ struct PreprocessCommand: ParsableCommand {
     let isKept = out != nil || png != nil
     return try Runtime.map(files.count) { index -> GrayImage? in
       let sample = Sample(imagePath: files[index], caption: nil, labels: [], origin: "")
-      var image = try store.evaluation(sample)
-      if split == .train { image = store.pipeline.augmented(image, key: key.split("sample", 0, index)) }
+      let image =
+        split == .eval
+        ? try store.evaluation(sample)
+        : store.pipeline.augmented(try store.resized(sample), key: key.split("sample", 0, index))
       if isKept { return image }
       _ = ImagePipeline.tensor([image])
       return nil

@@ -5,38 +5,58 @@ import CleftFormats
 /// Which adapters, with which settings.
 struct AdapterOptions: ParsableArguments {
   @Option(
-    help:
-      "Adapter of the text tower: \(AdapterCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; "))."
-  )
+    help: .value(
+      "method",
+      """
+      Adapter of the text tower: \(AdapterCatalog.all.map(\.name).joined(separator: ", ")). Default: none, the whole \
+      tower is trained.
+      """, AdapterCatalog.all.map { "\($0.name): \($0.summary)" }.joined(separator: "; ") + "."))
   var peft: String?
 
-  @Option(help: "Adapter of the image tower: a method of --peft for linear layers. Its base is frozen.")
+  @Option(
+    help: .value(
+      "method",
+      "Adapter of the image tower, whose base is frozen: a method of --peft for linear layers. Default: none."
+    ))
   var img_peft: String?
 
-  @Option(help: "Folder of a PEFT adapter to put on the text tower.")
+  @Option(help: .value("folder", "PEFT's folder of an adapter to put on the text tower. Default: none."))
   var adapter: String?
 
-  @Option(help: "Rank of LoRA and its variants; default 8, of AdaLoRA at the end 8.")
+  @Option(
+    help: .value("rank", "Rank of LoRA and its variants, at least 1. Default: 8, of AdaLoRA at the end 8."))
   var lora_r: Int?
 
-  @Option(help: "LoRA's alpha: the correction is scaled by alpha / rank; default 32, AdaLoRA and PiSSA 8.")
+  @Option(
+    help: .value(
+      "alpha",
+      "LoRA's correction is scaled by alpha / rank; above 0. Default: 32, of AdaLoRA and PiSSA 8."))
   var lora_alpha: Float?
 
-  @Option(help: "Dropout on LoRA's input in training, 0 ..< 1; default 0.1, AdaLoRA and PiSSA 0.")
+  @Option(
+    help: .value(
+      "fraction", "Dropout on LoRA's input in training, 0 ..< 1. Default: 0.1, of AdaLoRA and PiSSA 0."))
   var lora_dropout: Float?
 
   @Option(
-    help: "Layers to adapt: ends of paths, comma-separated, or all-linear; default: as PEFT for the model.")
+    help: .value(
+      "layers",
+      "Layers to adapt: ends of paths, separated by commas, or all-linear. Default: as PEFT for the model."))
   var target_modules: String?
 
   @Flag(help: "Scale LoRA's correction by alpha / √rank (rsLoRA).")
   var use_rslora = false
 
   @Option(
-    help: "Start of LoRA's factors: true (zero correction), gaussian, pissa, pissa_niter_N, false (random).")
+    help: .value(
+      "start",
+      """
+      Start of LoRA's factors: true (zero correction), gaussian, pissa, pissa_niter_N, false (random). Default: true, \
+      of --peft pissa pissa.
+      """))
   var init_lora_weights: String?
 
-  @Option(help: "Virtual positions of --peft prefix; default 20.")
+  @Option(help: .value("positions", "Virtual positions of --peft prefix, at least 1. Default: 20."))
   var num_virtual_tokens: Int?
 
   @Flag(help: "Compute the prefix from narrower vectors by two trained layers.")
@@ -53,6 +73,10 @@ struct AdapterOptions: ParsableArguments {
     if let lora_r, lora_r < 1 { throw ValidationError("--lora_r is \(lora_r); expected at least 1.") }
     if let lora_alpha, !lora_alpha.isFinite || lora_alpha <= 0 {
       throw ValidationError("--lora_alpha is \(lora_alpha); expected a number above 0.")
+    }
+    if let num_virtual_tokens {
+      try requireOption(
+        num_virtual_tokens >= 1, "num_virtual_tokens", num_virtual_tokens, "at least 1")
     }
     if let init_lora_weights, LoRAConfig.start(named: init_lora_weights) == nil {
       throw ValidationError(

@@ -3,11 +3,14 @@ import CleftData
 
 /// How captions and prompts read.
 struct CaptionOptions: ParsableArguments {
-  @Option(help: "YAML file with caption and prompt texts in place of the shipped ones.")
+  @Option(help: .value("file", "YAML file with caption and prompt texts. Default: the shipped ones."))
   var captions: String?
 
   @Option(
-    help: "Tokens of a caption that the model reads; default: as published for the dataset (64 to 144).")
+    help: .value(
+      "tokens",
+      "Tokens of a caption that the model reads, at least 1. Default: as published for the dataset (64 to 144)."
+    ))
   var caption_length: Int?
 
   @Flag(help: "CheXpert, and manifests with --label_columns: captions also say which findings are ruled out.")

@@ -4,69 +4,32 @@ import CleftFormats
 import Foundation
 
 /// Which pictures and captions.
+///
+/// The groups are those of the help page; the options of rows are read as if they were declared here.
+@dynamicMemberLookup
 struct DataOptions: ParsableArguments {
-  @Option(
-    help:
-      "Folder with the published layouts (CheXpert/, RSNA Pneumonia/, Embed/); default: $CLEFT_DATA_DIR or ~/project/CLEFT/data."
-  )
-  var data_dir: String?
-
-  @Option(
-    help: """
-      Which dataset: \(DatasetCatalog.all.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ")).
-      """)
-  var dataset = "chexpert"
-
-  @Flag(help: "The same as --dataset rsna; wins over --embed.")
-  var rsna = false
-
-  @Flag(help: "The same as --dataset embed.")
-  var embed = false
-
-  @Option(help: "Training table in place of the layout's; the table of --dataset manifest.")
-  var train_csv: String?
-
-  @Option(help: "Validation table in place of the layout's.")
-  var valid_csv: String?
-
-  @Option(help: "Test table in place of the layout's.")
-  var test_csv: String?
-
-  @Option(help: "Split to train on: train, valid or test.")
-  var train_split = Split.train
-
-  @Option(help: "Split to validate on: train, valid or test.")
-  var valid_split = Split.valid
-
-  @Flag(help: "CheXpert with five classes instead of fourteen.")
-  var five_cls = false
-
-  @Option(help: "Share of the training rows to use, above 0 up to 1, drawn as published (seed 42).")
-  var data_pct = 1.0
-
-  @Flag(help: "Take --data_pct of the validation and test rows too.")
-  var train_sub_set = false
-
-  @Flag(help: "RSNA: repeat the rows that --data_pct leaves until there are about as many as before.")
-  var keep_size = false
-
-  @Flag(help: "Draw training rows so that every class comes up equally often, with replacement.")
-  var balance_training = false
-
+  @OptionGroup(title: "Data") private var rows: RowOptions
   @OptionGroup(title: "Captions") var captions: CaptionOptions
   @OptionGroup(title: "EMBED") var mammograms: EMBEDOptions
   @OptionGroup(title: "Manifest") var manifest: ManifestOptions
   @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
+  /// An option of the rows.
+  subscript<Value>(dynamicMember path: WritableKeyPath<RowOptions, Value>) -> Value {
+    get { rows[keyPath: path] }
+    set { rows[keyPath: path] = newValue }
+  }
+
   /// The data folder meant.
   var folder: String {
-    let path = data_dir ?? ProcessInfo.processInfo.environment["CLEFT_DATA_DIR"] ?? "~/project/CLEFT/data"
+    let path =
+      rows.data_dir ?? ProcessInfo.processInfo.environment["CLEFT_DATA_DIR"] ?? "~/project/CLEFT/data"
     return (path as NSString).expandingTildeInPath
   }
 
   /// The dataset meant.
   var entry: DatasetCatalog.Entry {
-    let name = rsna ? "rsna" : embed ? "embed" : dataset
+    let name = rows.rsna ? "rsna" : rows.embed ? "embed" : rows.dataset
     guard let entry = DatasetCatalog.named(name) else { preconditionFailure("dataset \(name)") }
     return entry
   }
@@ -80,22 +43,24 @@ struct DataOptions: ParsableArguments {
 
   /// The tables named, by the split they are for.
   private var tables: [Split: String] {
-    let given: [Split: String?] = [.train: train_csv, .valid: valid_csv, .test: test_csv]
+    let given: [Split: String?] = [
+      .train: rows.train_csv, .valid: rows.valid_csv, .test: rows.test_csv,
+    ]
     return given.compactMapValues { $0.map { ($0 as NSString).expandingTildeInPath } }
   }
 
   /// What is asked of the dataset for a split.
   func request(
-    _ split: Split, isPromptTuning: Bool = false, isReference: Bool = false
+    _ split: Split, isPromptTuning: Bool = false, quirks: Quirks = .fixed
   ) -> DatasetRequest {
     var request = DatasetRequest(
-      dataFolder: folder, split: split, usesFiveClasses: five_cls, isPromptTuning: isPromptTuning,
-      fraction: data_pct, isReference: isReference)
+      dataFolder: folder, split: split, usesFiveClasses: rows.five_cls, isPromptTuning: isPromptTuning,
+      fraction: rows.data_pct, quirks: quirks)
     // One table may hold all splits.
     let holdsAll = manifest.split_column != nil && entry.heeds.contains("split_column")
     request.table = tables[split] ?? (holdsAll ? tables[.train] : nil)
-    request.subsamplesAllSplits = train_sub_set
-    request.keepsSize = keep_size
+    request.subsamplesAllSplits = rows.train_sub_set
+    request.keepsSize = rows.keep_size
     request.imageSuffix = pictures.image_suffix
     request.badRows = pictures.on_bad_row
     captions.fill(&request)
@@ -127,9 +92,9 @@ struct DataOptions: ParsableArguments {
   }
 
   /// Every split of the layout that is there, and every one whose table is named; rows that cannot be used collected.
-  func datasets(isReference: Bool = false) throws -> [(split: Split, dataset: ImageTextDataset)] {
+  func datasets(_ quirks: Quirks = .fixed) throws -> [(split: Split, dataset: ImageTextDataset)] {
     try Split.allCases.compactMap { split in
-      var request = request(split, isReference: isReference)
+      var request = request(split, quirks: quirks)
       request.badRows = .skip
       // Files beside a split's own table may be shared by all splits; one that is missing is an error.
       guard let table = entry.tables(request).first else { return nil }
@@ -140,19 +105,14 @@ struct DataOptions: ParsableArguments {
 
   /// Options given that only some datasets heed, without the dashes.
   private var particular: [String] {
-    let own: [(name: String, isGiven: Bool)] = [("five_cls", five_cls), ("keep_size", keep_size)]
+    let own: [(name: String, isGiven: Bool)] = [
+      ("five_cls", rows.five_cls), ("keep_size", rows.keep_size),
+    ]
     return (own + captions.particular + mammograms.particular + manifest.particular).filter(\.isGiven).map(
       \.name)
   }
 
   mutating func validate() throws {
-    if !(data_pct > 0 && data_pct <= 1) {
-      throw ValidationError("--data_pct is \(data_pct); expected above 0 up to 1.")
-    }
-    if DatasetCatalog.named(dataset) == nil {
-      let names = DatasetCatalog.all.map(\.name).joined(separator: ", ")
-      throw ValidationError("--dataset is '\(dataset)'; expected \(names).")
-    }
     do { try entry.requireHeeded(particular) } catch { throw ValidationError(error.description) }
   }
 }

@@ -25,16 +25,23 @@ struct EMBEDOptions: ParsableArguments {
   @Flag(help: "Train only on the balanced list (7 x 550 BI-RADS, 4 x 1000 density).")
   var small_balanced_train = false
 
-  @Option(help: "Reduced clinical table in place of the layout's.")
+  @Option(help: .value("file", "Reduced clinical table. Default: the published layout's."))
   var embed_findings_csv: String?
 
-  @Option(help: "Full clinical table in place of the layout's; for --structural_cap and --natural_cap.")
+  @Option(
+    help: .value(
+      "file", "Full clinical table, for --structural_cap and --natural_cap. Default: the published layout's.")
+  )
   var embed_clinical_csv: String?
 
-  @Option(help: "Table of what the full clinical table's codes mean in place of the layout's.")
+  @Option(
+    help: .value("file", "What the full clinical table's codes mean. Default: the published layout's table."))
   var embed_legend_csv: String?
 
-  @Option(help: "Pickled densities by picture in place of the layout's, for all splits; with --pred_density.")
+  @Option(
+    help: .value(
+      "file",
+      "With --pred_density: pickled densities by picture, for all splits. Default: the published layout's."))
   var embed_density_pickle: String?
 
   /// Puts these options into a request.

@@ -4,29 +4,41 @@ import Foundation
 
 /// Which columns of a table of one's own hold what, for `--dataset manifest`.
 struct ManifestOptions: ParsableArguments {
-  @Option(help: "Column with the picture's path.")
+  @Option(help: .value("column", "Column with the picture's path."))
   var image_column = "image"
 
-  @Option(help: "Column with the caption; without it captions are made from --label_columns.")
+  @Option(
+    help: .value("column", "Column with the caption. Default: none, captions are made from --label_columns."))
   var text_column: String?
 
-  @Option(help: "Columns with 1, 0, -1 or nothing for one class each, separated by commas.")
+  @Option(
+    help: .value(
+      "columns", "Columns with 1, 0, -1 or nothing for one class each, separated by commas. Default: none."))
   var label_columns: String?
 
   @Option(
-    help: "Column with the name of the picture's class; classes are those of all tables that are named.")
+    help: .value(
+      "column",
+      "Column with the name of the picture's class; classes are those of all tables that are named. Default: none."
+    ))
   var class_column: String?
 
-  @Option(help: "Column that says who is on the picture; nobody may be in two splits.")
+  @Option(
+    help: .value(
+      "column", "Column that says who is on the picture; nobody may be in two splits. Default: none."))
   var patient_column: String?
 
-  @Option(help: "Column that says train, valid or test, where one table holds all of them.")
+  @Option(
+    help: .value(
+      "column", "Column that says train, valid or test, where one table holds all of them. Default: none."))
   var split_column: String?
 
-  @Option(help: "Character between fields, or tab; default: a tab in .tsv files, otherwise a comma.")
+  @Option(
+    help: .value(
+      "character", "Character between fields, or tab. Default: a tab in .tsv files, otherwise a comma."))
   var separator: String?
 
-  @Option(help: "Where relative picture paths count from; default: the table's folder.")
+  @Option(help: .value("folder", "Where relative picture paths count from. Default: the table's folder."))
   var image_dir: String?
 
   /// Puts these options into a request.

@@ -4,14 +4,19 @@ import CleftData
 /// Where pictures are read from, and what happens when they cannot be.
 struct PictureOptions: ParsableArguments {
   @Option(
-    help: "Inserted before the extension of pictures that are not there without it, for example _resized.")
+    help: .value(
+      "suffix",
+      "Inserted before the extension of pictures that are not there without it, such as _resized. Default: none."
+    ))
   var image_suffix: String?
 
   @Option(
-    help: """
+    help: .value(
+      "action",
+      """
       Rows with an unreadable cell, or a missing, damaged or constant picture: stop before the start, or skip, count \
       and list them.
-      """)
+      """))
   var on_bad_row = BadRowPolicy.stop
 
   @Flag(
@@ -19,19 +24,26 @@ struct PictureOptions: ParsableArguments {
   var skip_picture_check = false
 
   @Option(
-    help:
-      "Folder that 'cleft prepare' wrote; default: prepared256 in the data folder, or beside a table of your own, if it is there."
-  )
+    help: .value(
+      "folder",
+      """
+      Folder that 'cleft prepare' wrote. Default: prepared256 in the data folder, or beside a table of your own, if \
+      it is there.
+      """))
   var prepared: String?
 
-  @Option(help: "Decoding threads, 0 decodes in the loop; at most the processors there are.")
+  @Option(
+    help: .value("threads", "Decoding threads, 0 decodes in the loop; no more than there are processors."))
   var num_workers = 16
 
-  @Option(help: "Memory for decoded pictures in MiB, so that small sets are decoded once.")
+  @Option(
+    help: .value("MiB", "Memory for decoded pictures, 0 or more MiB, so that small sets are decoded once."))
   var image_cache = 256
 
   @Option(
-    help: "Write this many training pictures, as the model sees them, to preview.png in the run folder.")
+    help: .value(
+      "pictures",
+      "Training pictures to write, as the model sees them, to preview.png in the run folder, 0 ... 1024."))
   var preview = 0
 
   mutating func validate() throws {

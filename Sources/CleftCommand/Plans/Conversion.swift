@@ -1,4 +1,5 @@
 import CleftAdapters
+import CleftData
 import CleftFormats
 import CleftModels
 import CleftNN
@@ -27,7 +28,7 @@ struct Conversion {
     // Re-writing a file of both towers under its own keys needs no model.
     let isRewrite = [.safetensors, .pth].contains(format) && !FileSystem.isFolder(source)
     if try !isRewrite && isPair() {
-      let loaded = try ModelSource(options: options, isReference: false, seed: 0).checkpoint(source)
+      let loaded = try ModelSource(options: options, quirks: .fixed, seed: 0).checkpoint(source)
       return try pair(loaded, format) + loaded.notes
     }
     switch format {
@@ -68,9 +69,12 @@ struct Conversion {
     }
     switch format {
     case .ckpt:
+      let training = try PublishedTraining(
+        model, description, checkpoint: FileSystem.isFolder(source) ? Checkpoint.locate(source) : nil,
+        step: loaded.step)
       try TorchWriter.write(
-        stateDict: PublishedState.tensors(model, description),
-        values: PublishedState.values(description, step: loaded.step), dtype: dtype, to: out)
+        stateDict: PublishedState.tensors(model, description), values: training.values,
+        references: training.tensors, dtype: dtype, to: out)
     case .safetensors:
       try SafeTensorsWriter.write(
         PublishedState.tensors(model, description), metadata: metadata, dtype: dtype, to: out)
@@ -111,7 +115,10 @@ struct Conversion {
       try SafeTensorsWriter.write(
         named(model.image.model), metadata: ["format": "pt"], dtype: dtype, to: out)
     }
-    return []
+    let leavesBias = description.encoder.hasLogitBias && [.ckpt, .safetensors, .pth].contains(format)
+    return leavesBias
+      ? ["logit_bias is not written: the published program has none, and no ranking of scores depends on it"]
+      : []
   }
 
   private func method(_ description: ModelDescription) throws -> AdapterFolder.Method {

@@ -8,6 +8,9 @@ import Foundation
 struct EvalRun {
   let options: TrainOptions
 
+  /// Pictures of a batch, as the published program evaluates.
+  static let batchSize = 32
+
   /// Evaluates a checkpoint on the dataset that the options name.
   ///
   /// - Parameter path: the checkpoint or run folder; nil takes `--pretrained_model`.
@@ -17,8 +20,10 @@ struct EvalRun {
         Problem("--pretrained_model", found: "nothing", expected: "a checkpoint or run folder to evaluate"))
     }
     let log = RunLog()
+    if try ClassifierEvalRun.isMeant(path) { return try ClassifierEvalRun(options: options)(path, log) }
+    try requireSense(path)
     let loaded = try ModelSource(
-      options: options.model, isReference: options.isReference, seed: options.run.seed,
+      options: options.model, quirks: options.quirks, seed: options.run.seed,
       captionLength: options.data.captionLength
     ).checkpoint(path)
     options.announce(
@@ -45,12 +50,12 @@ struct EvalRun {
   func report(
     _ loaded: LoadedModel, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
   ) throws -> ZeroShotReport {
-    let keepsLeadingSpace = options.data.entry.keepsLeadingSpace(options.isReference)
+    let keepsLeadingSpace = options.data.entry.keepsLeadingSpace(options.quirks)
     let report = try ZeroShotEvaluation(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       keepsLeadingSpace: keepsLeadingSpace
     ).run(
-      dataset, pictures: data.pictures, batchSize: 32,
+      dataset, pictures: data.pictures, batchSize: Self.batchSize,
       workerCount: options.workerCount
     ) { done, count in
       log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
@@ -58,37 +63,46 @@ struct EvalRun {
     if report.cutPromptCount > 0 {
       log.warn("\(report.cutPromptCount) prompts are longer than the model's columns and are cut.")
     }
+    sayPublishedAUC(dataset, log)
     print(options.run.json ? jsonText(report) : text(report))
     if let path = options.run.picture {
       let picture = ZeroShotPicture(
-        report: report, samples: dataset.samples,
-        sizePixels: loaded.description.encoder.vision.imageSizePixels,
-        dicom: options.run.compat.dicomRendering)
+        title: "\(report.dataset): zero-shot probabilities of the first picture of each class",
+        classNames: report.classNames, probabilities: report.probabilities, samples: dataset.samples,
+        pipeline: data.pictures.pipeline, dicom: options.quirks.dicomRendering)
       try FileSystem.write(Data(picture.svg().utf8), to: path)
     }
     return report
   }
 
+  /// Says where the published program would report an AUC of 0.
+  private func sayPublishedAUC(_ dataset: ImageTextDataset, _ log: RunLog) {
+    guard options.quirks.isReference else { return }
+    let failure = PublishedAUC.failure(
+      labels: dataset.samples.map(\.firstLabel), columnCount: dataset.classNames.count,
+      classCount: options.optimizer.loss.num_classes ?? PublishedAUC.usualClassCount)
+    if let failure { log.say("the published program reports an AUC of 0 here: \(failure).") }
+  }
+
   private func text(_ report: ZeroShotReport) -> String {
     var lines = [
-      "\(report.dataset): \(report.count) pictures, zero-shot; chance \(percent(1 / Double(report.classNames.count))) %"
+      "\(report.dataset): \(report.count) pictures, zero-shot; "
+        + "chance \(ScoreText.percent(1 / Double(report.classNames.count))) %"
     ]
     for scores in report.scores {
       lines.append("prompts: \(scores.prompts)")
-      lines.append(
-        "### Confusion Matrix: (row = true, column = predicted: \(report.classNames.joined(separator: ", ")))"
-      )
-      let width = (scores.confusion.flatMap { $0 }.max().map { String($0).count } ?? 1) + 1
-      lines += scores.confusion.map { row in
-        "[" + row.map { String(repeating: " ", count: width - String($0).count) + "\($0)" }.joined() + " ]"
-      }
-      lines.append("### Accuracy: \(percent(scores.accuracy))")
-      lines.append("### AUC: \(percent(scores.auc))")
+      lines += ScoreText.confusion(scores.confusion, report.classNames)
+      lines += ScoreText.scores(accuracy: scores.accuracy, auc: scores.auc)
     }
     return lines.joined(separator: "\n")
   }
 
-  private func percent(_ value: Double?) -> String {
-    value.map { String(format: "%.4f", 100 * $0) } ?? "undefined (one class only)"
+  /// Options that have no place in a zero-shot evaluation.
+  private func requireSense(_ path: String) throws(TrainingError) {
+    guard options.optimizer.loss.img_cls_ft else { return }
+    throw .badConfiguration(
+      Problem(
+        "--img_cls_ft", found: "with \(path), a pair of towers", expected: "a classifier's run",
+        hint: "Leave it out to evaluate the pair zero-shot."))
   }
 }

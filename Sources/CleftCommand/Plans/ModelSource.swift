@@ -22,11 +22,13 @@ struct LoadedModel {
 /// Builds the model that the options name.
 struct ModelSource {
   let options: ModelOptions
-  let isReference: Bool
+  let quirks: Quirks
   let seed: UInt64
   var totalSteps: Int?
   /// Columns of a caption in the data at hand; nil where the model's are meant.
   var captionLength: Int?
+  /// How scores of pairs become a loss; nil where they do not, and a checkpoint's shift of the scores stays as it is.
+  var loss: ContrastiveObjective.Kind?
 
   private var key: RandomKey { RandomKey(seed: seed).split("parameters") }
 
@@ -46,7 +48,7 @@ struct ModelSource {
     }
     try heedOptions(&description)
     let encoder = try description.makePair()
-    try Checkpoint.load(folder, into: encoder)
+    try Checkpoint.load(folder, into: encoder, modelFolder: options.model_dir)
     let unread = [("--text_model", options.text_model), ("--img_encoder", options.img_encoder)]
     return LoadedModel(
       encoder: encoder, description: description, tokenizer: try Checkpoint.tokenizer(folder).tokenizer,
@@ -57,24 +59,58 @@ struct ModelSource {
   /// The model to train: from a checkpoint, from published weights, or from random values; then adapted and frozen.
   func trainable() throws -> LoadedModel {
     var loaded = try start()
+    setLogitBias(&loaded)
     if options.prompt_ft { loaded = try withPrompt(loaded) }
     loaded.encoder.seed(key)
     freeze(loaded.encoder, loaded.description)
     loaded.encoder.text.model.recomputesBlocks = options.grad_ckpt
+    loaded.encoder.text.model.detachesUnderRecompute = quirks.has(.checkpointDetach)
+    loaded.encoder.text.dropsOutWhileFrozen = quirks.has(.frozenDropout)
+    if let note = detachNote(loaded) { loaded.notes.append(note) }
+    // A frozen tower keeps nothing for backward, so there is nothing to compute again.
+    let image = loaded.encoder.image.model
+    image.recomputesBlocks = options.grad_ckpt && image.parameters.contains { $0.cell.isTrainable }
     return loaded
+  }
+
+  /// A warning where recomputation keeps an adapter from training, as published.
+  private func detachNote(_ loaded: LoadedModel) -> String? {
+    let (tower, description) = (loaded.encoder.text.model, loaded.description)
+    guard let adapter = description.adapter, description.prompt == nil, tower.prefix == nil,
+      options.grad_ckpt, quirks.has(.checkpointDetach), !options.train_embed,
+      tower.parameters.contains(where: { $0.cell.isTrainable })
+    else { return nil }
+    return "--grad_ckpt keeps \(adapter.method) from training, as published (ckpt_detach)"
   }
 
   private func start() throws -> LoadedModel {
     guard let path = options.pretrained_model ?? options.pretrained_encoder else { return try fresh() }
     let loaded = try checkpoint(path)
     if options.pretrained_model == nil && !options.inherit_logit_scale {
-      loaded.encoder.$logitScale.value = Tensor([], [log(1 / options.softmax_temperature)])
+      loaded.encoder.$logitScale.value = Tensor([], [log(1 / temperature)])
     }
     return loaded
   }
 
+  private var temperature: Float {
+    options.softmax_temperature ?? (loss ?? .softmax).temperature
+  }
+
+  /// Gives the model a shift of its scores where the loss trains one, and takes it away where it does not.
+  private func setLogitBias(_ loaded: inout LoadedModel) {
+    guard let loss, loaded.description.encoder.hasLogitBias != (loss == .sigmoid) else { return }
+    if let path = options.pretrained_model ?? options.pretrained_encoder {
+      loaded.notes.append(
+        loss == .sigmoid
+          ? "\(path) has no logit_bias: it starts at -10"
+          : "the logit_bias of \(path) is not used: \(loss) loss")
+    }
+    loaded.encoder.setLogitBias(isPresent: loss == .sigmoid)
+    loaded.description.encoder.hasLogitBias = loss == .sigmoid
+  }
+
   private func pairFile(_ path: String) throws -> LoadedModel {
-    let pair = try PairFile(path, options: options, isReference: isReference)
+    let pair = try PairFile(path, options: options, quirks: quirks)
     var description = try pair.description()
     try requireAgreement(description, path)
     try requireNoEffect(description, path, isPairFile: true)
@@ -91,10 +127,17 @@ struct ModelSource {
 
   /// Options that decide how a stored model is read, not what it is.
   private func heedOptions(_ description: inout ModelDescription) throws(TrainingError) {
-    if let rule = options.pool_token ?? (isReference ? .firstPad : nil) {
+    // What is not asked for stays as the model was trained.
+    let published = quirks.choice(.poolFirst).map { $0 ? PooledToken.firstPad : .endOfText }
+    if let rule = options.pool_token ?? published ?? (quirks.has(.poolFirst) ? .firstPad : nil) {
       description.encoder.pooledToken = rule
     }
+    if let isOn = quirks.choice(.bertPositionZero), var bert = description.encoder.text as? BertConfig {
+      bert.readsAllAtPositionZero = isOn
+      description.encoder.text = bert
+    }
     if let size = options.image_size { description.encoder.vision.imageSizePixels = size }
+    if let dropout = options.text_dropout { description.encoder.text.dropout = dropout }
     if let captionLength {
       // The `X` before a caption takes one of its columns.
       description.encoder.captionLength = captionLength - (description.prompt == nil ? 0 : 1)
@@ -108,35 +151,34 @@ struct ModelSource {
       config.totalSteps = totalSteps
       description.adapter?.config = config
     }
-    try setVision(&description.encoder)
+    try setVision(&description.encoder.vision)
   }
 
-  private func setVision(_ config: inout DualEncoderConfig) throws(TrainingError) {
+  /// Options that decide how an image tower is run, not what it is.
+  func setVision(_ config: inout any ImageTowerConfig) throws(TrainingError) {
     let (given, dropPath) = (options.img_mask_ratio, options.drop_path)
     let ratio = given ?? 0
-    switch config.vision {
+    // What is not asked for stays as the model was trained.
+    let masks = quirks.choice(.maskInEvaluation) ?? given.map { _ in quirks.has(.maskInEvaluation) }
+    switch config {
     case var vision as VisionTransformerConfig:
-      if let given {
-        vision.maskedFraction = given
-        vision.masksInEvaluation = isReference
-      }
+      vision.maskedFraction = given ?? vision.maskedFraction
+      vision.masksInEvaluation = masks ?? vision.masksInEvaluation
       vision.dropPath = dropPath ?? vision.dropPath
-      config.vision = vision
+      config = vision
     case var vision as MaskedAutoencoderConfig where dropPath == nil:
-      if let given {
-        vision.maskedFraction = given
-        vision.masksInEvaluation = isReference
-      }
-      config.vision = vision
+      vision.maskedFraction = given ?? vision.maskedFraction
+      vision.masksInEvaluation = masks ?? vision.masksInEvaluation
+      config = vision
     case var vision as SwinConfig where ratio == 0:
       vision.dropPath = dropPath ?? vision.dropPath
-      config.vision = vision
+      config = vision
     default:
       guard ratio > 0 || dropPath != nil else { return }
       throw .badConfiguration(
         Problem(
           ratio > 0 ? "--img_mask_ratio" : "--drop_path",
-          found: "a \(type(of: config.vision).kind) image tower",
+          found: "a \(type(of: config).kind) image tower",
           expected: "a tower that has it"))
     }
   }
@@ -184,18 +226,19 @@ struct ModelSource {
 
   private func fresh() throws -> LoadedModel {
     try options.adapters.requireMethod()
-    let towers = try TowerFiles(options: options, isReference: isReference)
+    let towers = try TowerFiles(options: options, quirks: quirks)
     var config = try towers.config()
     config.embeddingSize = options.emb_dim ?? config.embeddingSize
     // The published baseline knows no linear projection.
-    let isBaseline = options.llm_type == "bert" && isReference
+    let isBaseline = options.llm_type == "bert" && quirks.has(.baselineHeads)
     config.head = options.linear_proj && !isBaseline ? .linear : .mlp
     config.pooling = options.pool_feat ? .mean : .cls
-    config.pooledToken = options.pool_token ?? (isReference ? .firstPad : .endOfText)
-    config.temperature = options.softmax_temperature
+    config.pooledToken = options.pool_token ?? (quirks.has(.poolFirst) ? .firstPad : .endOfText)
+    config.temperature = temperature
     config.captionLength = captionLength ?? config.captionLength
     config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
-    try setVision(&config)
+    config.text.dropout = options.text_dropout ?? config.text.dropout
+    try setVision(&config.vision)
     let tokenizer = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
     config.text.paddingID = tokenizer.paddingID
     var description = ModelDescription(
@@ -257,9 +300,9 @@ struct ModelSource {
     if description.prompt != nil { encoder.text.setTrainable(false) }
     // The published wrapper freezes the norms again under prompt tuning.
     if options.unlock_ln {
-      if !isReference { set(true, where: names.isNorm) }
+      if !quirks.has(.normsByName) { set(true, where: names.isNorm) }
       // The published program looks for `ln` in the name and freezes it again under prompt tuning.
-      if isReference, description.prompt == nil { set(true) { $0.contains("ln") } }
+      if quirks.has(.normsByName), description.prompt == nil { set(true) { $0.contains("ln") } }
     }
     set(false) { names.block(of: $0).map { $0 < options.num_freeze_blocks } ?? false }
     tower.virtualTokens?.cell.isTrainable = true

@@ -1,4 +1,5 @@
 import CleftAdapters
+import CleftData
 import CleftFormats
 import CleftModels
 import CleftNN
@@ -12,18 +13,21 @@ import Foundation
 struct PairFile {
   let file: any WeightsFile
   private(set) var options: ModelOptions
-  let isReference: Bool
+  let quirks: Quirks
   private let hyperParameters: TorchValue?
 
-  init(_ path: String, options: ModelOptions, isReference: Bool) throws {
+  /// Opens a file.
+  ///
+  /// - Parameter needsText: off takes a file of the image tower alone too.
+  init(_ path: String, options: ModelOptions, quirks: Quirks, needsText: Bool = true) throws {
     file = try WeightsFiles.open(path)
     self.options = options
-    self.isReference = isReference
+    self.quirks = quirks
     hyperParameters = (file as? TorchArchive)?.value("hyper_parameters")
     if case .string(let kind)? = hyperParameters?["llm_type"], ModelCatalog.textTowerByKind[kind] != nil {
       self.options.llm_type = kind
     }
-    guard file.entries.keys.contains(where: { $0.hasPrefix(KeyMap.textPrefix) }),
+    guard !needsText || file.entries.keys.contains(where: { $0.hasPrefix(KeyMap.textPrefix) }),
       file.entries.keys.contains(where: { $0.hasPrefix(KeyMap.imagePrefix) })
     else {
       let near = file.entries.keys.sorted().prefix(3).joined(separator: ", ")
@@ -37,26 +41,60 @@ struct PairFile {
 
   /// The model that the file's values are for.
   func description() throws -> ModelDescription {
-    if let text = string("cleft_model") ?? file.metadata["cleft_model"] {
-      do {
-        return try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
-      } catch {
-        throw TrainingError.badData(
-          Problem("\(file.path): cleft_model", found: "not a model description (\(error))"))
-      }
-    }
+    if let stored = try storedDescription() { return stored }
     let text = try textConfig()
     var config = DualEncoderConfig(vision: try imageConfig(), text: text)
     let head = "img_encoder_q.global_embed"
     let isLinear = matrix("\(head).weight") != nil
     config.head = isLinear ? .linear : .mlp
     config.embeddingSize = try shape(isLinear ? "\(head).weight" : "\(head).head.3.weight")[0]
-    config.pooling = flag("pool_feat") ?? options.pool_feat ? .mean : .cls
+    config.pooling = pooling
     config.pooledToken = options.pool_token ?? .endOfText
     if let temperature = number("softmax_temperature") { config.temperature = Float(temperature) }
     let prompt = try prompt(text)
     if prompt != nil { config.captionLength -= 1 }
     return ModelDescription(encoder: config, adapter: try adapter(text), prompt: prompt)
+  }
+
+  /// The description that this program has put into the file.
+  private func storedDescription() throws -> ModelDescription? {
+    guard let text = string("cleft_model") ?? file.metadata["cleft_model"] else { return nil }
+    do {
+      return try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
+    } catch {
+      throw TrainingError.badData(
+        Problem("\(file.path): cleft_model", found: "not a model description (\(error))"))
+    }
+  }
+
+  private var pooling: ImagePooling { flag("pool_feat") ?? options.pool_feat ? .mean : .cls }
+
+  /// What the file says of its image tower; the text tower is not looked at.
+  func imagePart() throws -> ImagePart {
+    if let stored = try storedDescription() {
+      return ImagePart(
+        vision: stored.encoder.vision, pooling: stored.encoder.pooling, adapter: stored.imageAdapter)
+    }
+    return ImagePart(vision: try imageConfig(), pooling: pooling, adapter: nil)
+  }
+
+  /// Fills an image tower with the file's values.
+  ///
+  /// - Returns: one line for every key of the tower that was left out.
+  func load(into tower: any ImageTower) throws -> [String] {
+    let prefix = KeyMap.imagePrefix
+    let translation = KeyMap.translate(
+      file.entries.keys.filter { $0.hasPrefix(prefix) },
+      modelKeys: Set(tower.cells().map { prefix + $0.path }))
+    let sources = Dictionary(
+      uniqueKeysWithValues: translation.sources.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+    let report = try tower.load(
+      from: file.path, keys: sources.compactMapValues { file.entries[$0]?.shape }, isStrict: !isLenient,
+      optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") },
+      origin: { file.origin(of: sources[$0] ?? $0) }
+    ) { try file.number(sources[$0] ?? $0) }
+    return report.missing.map { "\(file.path): \(prefix)\($0): missing, keeps its start value" }
+      + report.unexpected.map { "\(file.path): \(sources[$0] ?? $0): not used" }
   }
 
   /// Fills a model with the file's values.
@@ -66,13 +104,21 @@ struct PairFile {
     let translation = KeyMap.translate(file.entries.keys, modelKeys: Set(model.cells().map(\.path)))
     let report = try model.load(
       from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
-      isStrict: !options.non_strict,
-      optional: { $0.hasSuffix("mask_token") || $0.hasSuffix("num_batches_tracked") }
+      isStrict: !isLenient,
+      optional: { $0.hasSuffix("mask_token") || $0.hasSuffix("num_batches_tracked") },
+      origin: { file.origin(of: translation.sources[$0] ?? $0) }
     ) { try file.number(translation.sources[$0] ?? $0) }
     return report.missing.map { "\(file.path): \($0): missing, keeps its start value" }
       + report.unexpected.map { "\(file.path): \(translation.sources[$0] ?? $0): not used" }
-      + (options.non_strict
+      + (isLenient
         ? translation.ignored.map { "\(file.path): \($0.key): not used (\($0.reason))" } : [])
+  }
+
+  /// Whether weights may be missing or left over; each is then listed.
+  ///
+  /// The published program reads `--pretrained_encoder` strictly.
+  private var isLenient: Bool {
+    options.non_strict || (options.pretrained_encoder == nil && quirks.has(.lenientLoad))
   }
 
   /// The folder that tells what the file does not: sizes of the text tower and the tokenizer.
@@ -155,7 +201,7 @@ struct PairFile {
       if !file.entries.keys.contains(where: { $0.hasSuffix("token_type_embeddings.weight") }) {
         bert.segmentCount = 0
       }
-      bert.readsAllAtPositionZero = flag("cleft_all_positions_zero") ?? isReference
+      bert.readsAllAtPositionZero = flag("cleft_all_positions_zero") ?? quirks.has(.bertPositionZero)
       config = bert
     }
     return config

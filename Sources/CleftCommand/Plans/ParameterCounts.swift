@@ -1,5 +1,6 @@
 import ArgumentParser
 import CleftAdapters
+import CleftData
 import CleftFormats
 import CleftModels
 import CleftNN
@@ -11,7 +12,7 @@ import Foundation
 /// Sizes come from the catalogue or from `config.json`; no weights are read or made.
 struct ParameterCounts {
   let options: ModelOptions
-  let isReference: Bool
+  let quirks: Quirks
 
   /// One counted model.
   struct Entry: Encodable {
@@ -65,7 +66,7 @@ struct ParameterCounts {
   }
 
   private func report(_ options: ModelOptions) throws -> ParameterReport {
-    let source = ModelSource(options: options, isReference: isReference, seed: 0)
+    let source = ModelSource(options: options, quirks: quirks, seed: 0)
     if options.pretrained_model != nil || options.pretrained_encoder != nil {
       // A checkpoint is mapped, not read.
       let loaded = try source.trainable()
@@ -102,18 +103,19 @@ struct ParameterCounts {
     let text = options.text_model ?? ModelCatalog.textTowerByKind[options.llm_type] ?? ""
     let towers = options.baseline_vit ? ModelCatalog.baselineTowers : ModelCatalog.imageTowers
     if options.model != nil {
-      config = try TowerFiles(options: options, isReference: isReference).config()
+      config = try TowerFiles(options: options, quirks: quirks).config()
     } else if let vision = towers[image]?.config ?? ModelCatalog.baselineTowers[image]?.config,
       let language = try FileSystem.exists(text)
         ? TowerFiles.textConfig(text) : ModelCatalog.textTowers[text]?.config
     {
       config = DualEncoderConfig(
-        vision: vision, text: try TowerFiles.fitted(language, text, options, isReference))
+        vision: vision, text: try TowerFiles.fitted(language, text, options, quirks))
     } else {
-      config = try TowerFiles(options: options, isReference: isReference).config()
+      config = try TowerFiles(options: options, quirks: quirks).config()
     }
     config.embeddingSize = options.emb_dim ?? config.embeddingSize
-    config.head = options.linear_proj ? .linear : .mlp
+    let isBaseline = options.llm_type == "bert" && quirks.has(.baselineHeads)
+    config.head = options.linear_proj && !isBaseline ? .linear : .mlp
     config.pooling = options.pool_feat ? .mean : .cls
     return config
   }

@@ -36,9 +36,13 @@ struct RunData {
     self.log = log
     let pictureOptions = options.data.pictures
     pictures = PictureStore(
-      pipeline: ImagePipeline(sizePixels: wishes.imageSizePixels),
-      dicom: options.run.compat.dicomRendering, memoryBytes: pictureOptions.image_cache << 20,
+      pipeline: options.pipeline(sizePixels: wishes.imageSizePixels),
+      dicom: options.quirks.dicomRendering, memoryBytes: pictureOptions.image_cache << 20,
       prepared: try options.data.preparedPictures())
+    if pictures.prepared == nil, !pictures.pipeline.truncatesSides, pictureOptions.prepared != nil {
+      log.warn(
+        "--prepared: not used with --quirk lost_column=off, since those pictures are fitted as published.")
+    }
     if let prepared = pictures.prepared {
       log.say("prepared pictures: \(prepared.count) in \(prepared.folder)")
       if !prepared.isComplete {
@@ -59,9 +63,12 @@ struct RunData {
   /// - Throws: `DataError` naming the first such row, unless `--on_bad_row skip`; also if no row remains.
   func open(_ split: Split, for purpose: Purpose) throws -> ImageTextDataset {
     let data = options.data
-    var dataset = try data.entry.open(
-      data.request(split, isPromptTuning: wishes.isPromptTuning, isReference: options.isReference))
+    var request = data.request(split, isPromptTuning: wishes.isPromptTuning, quirks: options.quirks)
+    request.needsCaption = wishes.needsCaptions
+    request.needsClass = !wishes.takesSeveralLabels
+    var dataset = try data.entry.open(request)
     if purpose == .training, wishes.needsCaptions { dataset.leaveOutRowsWithoutCaption() }
+    if purpose == .training, wishes.needsLabels { dataset.leaveOutRowsWithoutClass() }
     try dataset.requireRows()
     if data.pictures.skip_picture_check {
       guard data.pictures.on_bad_row == .skip else {
@@ -125,7 +132,7 @@ struct RunData {
 
   /// The test set, if its table is there and names classes to score.
   private func openTest() throws -> ImageTextDataset? {
-    let request = options.data.request(.test)
+    let request = options.data.request(.test, quirks: options.quirks)
     let absent = options.data.entry.tables(request).first { !FileSystem.exists($0) }
     var reason = try reasonNotToOpen(.test)
     if reason == nil, let absent, request.table == nil { reason = "no \(absent)" }
@@ -138,7 +145,8 @@ struct RunData {
 
   /// Why a split that need not be there is not: no table is named, or one table for all splits has no rows of it.
   private func reasonNotToOpen(_ split: Split) throws -> String? {
-    let (entry, request) = (options.data.entry, options.data.request(split))
+    let entry = options.data.entry
+    let request = options.data.request(split, quirks: options.quirks)
     guard let table = entry.tables(request).first else { return "no --\(split.rawValue)_csv" }
     guard let column = request.manifest.split, entry.heeds.contains("split_column"), FileSystem.exists(table)
     else { return nil }
@@ -195,8 +203,11 @@ struct RunData {
     let store = pictures
     let pairs = try Runtime.map(count) { place -> [GrayImage] in
       let index = order[place]
-      let seen = try store.evaluation(dataset.samples[index])
-      return [seen, store.pipeline.augmented(seen, key: key.split("sample", 0, index))]
+      let resized = try store.resized(dataset.samples[index])
+      return [
+        store.pipeline.evaluation(resized: resized),
+        store.pipeline.augmented(resized, key: key.split("sample", 0, index)),
+      ]
     }
     let columns = min(count, 8)
     var tiles: [GrayImage] = []

@@ -8,36 +8,42 @@ final class RunFolder {
   let path: String
   private let lock: Int32
 
-  private static let stampFormat = "yyyy_MM_dd_HH_mm_ss"
+  /// How a folder's name begins, as a date format.
+  static let stampFormat = "yyyy_MM_dd_HH_mm_ss"
 
   /// The folder of a checkpoint that is resumed, `RUN/checkpoints/step-…`; otherwise a new one,
-  /// `<logs>/CLEFT/<stamp>_<name>`.
+  /// `<log_dir>/CLEFT/<stamp>_<experiment_name>`.
   ///
-  /// A new run never uses a folder that exists.
+  /// A new run never uses a folder that exists. What a killed process left half-written in a resumed one is removed.
   ///
-  /// - Throws: `TrainingError.badConfiguration` if another process is at work in the folder.
-  init(resuming checkpoint: String?, logs: String, name: String) throws {
+  /// - Throws: `TrainingError.badConfiguration` if another process is at work in the folder, `FormatError.system` if
+  ///   nothing can be written there.
+  init(resuming checkpoint: String?, _ options: LogOptions) throws {
     if let owner = checkpoint.flatMap(Self.run(of:)) {
       path = owner
     } else {
-      path = try Self.make(logs, name)
+      path = try Self.make(options.log_dir, options.experiment_name)
     }
     lock = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    guard lock >= 0 else {
+      throw FormatError.system(
+        Problem(
+          path, found: "cannot be written (\(String(cString: strerror(errno))))",
+          hint:
+            "Make it writable, or copy the checkpoint elsewhere: a run that goes on from it is then a new one."
+        ))
+    }
+    // Some network disks have no locks; there the run goes on without one.
+    if flock(lock, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
       throw TrainingError.badConfiguration(
         Problem(path, found: "another process at work in this run", hint: "Wait for it, or start a new run."))
     }
+    for name in FileSystem.list(path) where name.hasSuffix(".partial") {
+      FileSystem.remove("\(path)/\(name)")
+    }
   }
 
-  deinit { close(lock) }
-
-  /// Whether a folder's name is that of a run called `name`: a stamp, the name, perhaps a number.
-  static func isNamed(_ folder: String, _ name: String) -> Bool {
-    guard folder.count > stampFormat.count else { return false }
-    let rest = folder.dropFirst(stampFormat.count)
-    let suffix = rest.dropFirst(name.count + 1)
-    return rest.hasPrefix("_" + name) && (suffix.isEmpty || suffix.wholeMatch(of: /_\d+/) != nil)
-  }
+  deinit { if lock >= 0 { close(lock) } }
 
   /// The run that a checkpoint lies in; nil for one that was copied elsewhere.
   private static func run(of checkpoint: String) -> String? {
@@ -51,7 +57,8 @@ final class RunFolder {
     let format = DateFormatter()
     format.locale = Locale(identifier: "en_US_POSIX")
     format.dateFormat = stampFormat
-    let base = "\(logs)/CLEFT/\(format.string(from: Date()))_\(name)"
+    let stamp = format.string(from: Date())
+    let base = "\(logs)/CLEFT/\(stamp)\(name.isEmpty ? "" : "_" + name)"
     try FileSystem.makeFolder("\(logs)/CLEFT")
     var number = 1
     while true {
@@ -59,7 +66,9 @@ final class RunFolder {
       if mkdir(folder, 0o755) == 0 { return folder }
       guard errno == EEXIST else {
         throw FormatError.system(
-          Problem(folder, found: "cannot be made (\(String(cString: strerror(errno))))"))
+          Problem(
+            folder, found: "cannot be made (\(String(cString: strerror(errno))))",
+            hint: "Choose another --log_dir."))
       }
       number += 1
     }

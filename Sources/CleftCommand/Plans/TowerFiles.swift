@@ -1,3 +1,4 @@
+import CleftData
 import CleftFormats
 import CleftModels
 import CleftNN
@@ -9,7 +10,7 @@ import Foundation
 /// Where the values of a new model come from: nowhere (`--model`), or weight files of the two towers.
 struct TowerFiles {
   let options: ModelOptions
-  let isReference: Bool
+  let quirks: Quirks
   private let image: ImageSource?
   private let textFolder: String?
 
@@ -21,16 +22,17 @@ struct TowerFiles {
 
   /// Finds the files that the options name.
   ///
+  /// - Parameter needsText: off looks for the image tower alone.
   /// - Throws: `TrainingError.missing` with the command that fetches what is not there.
-  init(options: ModelOptions, isReference: Bool) throws {
+  init(options: ModelOptions, quirks: Quirks, needsText: Bool = true) throws {
     self.options = options
-    self.isReference = isReference
+    self.quirks = quirks
     if options.model != nil {
       (image, textFolder) = (nil, nil)
       return
     }
     image = try Self.imageSource(options)
-    textFolder = try Self.textFolder(options)
+    textFolder = needsText ? try Self.textFolder(options) : nil
   }
 
   /// The name or path of the image tower.
@@ -86,23 +88,32 @@ struct TowerFiles {
 
   /// Shapes of the pair.
   func config() throws -> DualEncoderConfig {
-    if let name = options.model {
-      guard let config = ModelCatalog.pairs[name] else {
-        throw TrainingError.badConfiguration(
-          Problem(
-            "--model", found: "'\(name)'",
-            expected: "one of \(ModelCatalog.pairs.keys.sorted().joined(separator: ", "))"))
-      }
-      return config
-    }
-    guard let image, let textFolder else { preconditionFailure("tower files: no model and no files") }
-    let text = try Self.fitted(Self.textConfig(textFolder), textFolder, options, isReference)
-    return DualEncoderConfig(vision: try imageConfig(image), text: text)
+    if let pair = try namedPair() { return pair }
+    guard let textFolder else { preconditionFailure("tower files: no model and no files") }
+    let text = try Self.fitted(Self.textConfig(textFolder), textFolder, options, quirks)
+    return DualEncoderConfig(vision: try imageConfig(), text: text)
+  }
+
+  /// Shapes of the image tower.
+  func imageConfig() throws -> any ImageTowerConfig {
+    if let pair = try namedPair() { return pair.vision }
+    guard let image else { preconditionFailure("tower files: no model and no files") }
+    return try imageConfig(image)
+  }
+
+  /// The pair that `--model` names.
+  private func namedPair() throws -> DualEncoderConfig? {
+    guard let name = options.model else { return nil }
+    if let config = ModelCatalog.pairs[name] { return config }
+    throw TrainingError.badConfiguration(
+      Problem(
+        "--model", found: "'\(name)'",
+        expected: "one of \(ModelCatalog.pairs.keys.sorted().joined(separator: ", "))"))
   }
 
   /// A text tower's configuration as the options want it: its kind checked, its depth cut, BERT as the baseline has it.
   static func fitted(
-    _ config: any TextTowerConfig, _ textFolder: String, _ options: ModelOptions, _ isReference: Bool
+    _ config: any TextTowerConfig, _ textFolder: String, _ options: ModelOptions, _ quirks: Quirks
   ) throws -> any TextTowerConfig {
     var text = config
     let kind = ModelCatalog.textTowerByKind.first { name, published in
@@ -118,7 +129,7 @@ struct TowerFiles {
     if var bert = text as? BertConfig, options.llm_type == "bert" {
       // The published baseline leaves the segment table out.
       bert.segmentCount = 0
-      bert.readsAllAtPositionZero = isReference
+      bert.readsAllAtPositionZero = quirks.has(.bertPositionZero)
       text = bert
     }
     let blocks = options.text_layers ?? (options.llm_type == "bert" ? min(6, text.depth) : text.depth)
@@ -131,8 +142,12 @@ struct TowerFiles {
   }
 
   private func imageConfig(_ image: ImageSource) throws -> any ImageTowerConfig {
-    try image.entry?.config
-      ?? VisionTransformerConfig.inferred(from: image.file, headCount: options.img_heads)
+    let known = image.entry?.config
+    if var baseline = known as? MaskedAutoencoderConfig {
+      baseline.usesPublishedFrequencies = quirks.has(.sineFrequencies)
+      return baseline
+    }
+    return try known ?? VisionTransformerConfig.inferred(from: image.file, headCount: options.img_heads)
   }
 
   /// Sizes of a text tower from its folder's `config.json`.
@@ -188,13 +203,8 @@ struct TowerFiles {
   ///
   /// - Returns: one line for every key that was not used or not found, with the reason.
   func load(into encoder: DualEncoder) throws -> [String] {
-    guard let image, let textFolder else { return [] }
-    let tower = encoder.image.model
-    let kind = type(of: encoder.config.vision)
-    let prefix = image.entry?.keyPrefix ?? ""
-    let notes = try Self.load(
-      image.file, into: tower, prefix: prefix, ignored: kind.ignoredKeys,
-      isStrict: !options.non_strict && image.entry?.isPartial != true)
+    guard let textFolder else { return [] }
+    let notes = try load(into: encoder.image.model, encoder.config.vision)
     let blocks = encoder.text.model.names.blocks
     let unused = (encoder.config.text.depth..<256).flatMap { index in
       [blocks, String(blocks.drop { $0 != "." }.dropFirst()), "bert." + blocks].map {
@@ -205,6 +215,16 @@ struct TowerFiles {
       + (try Self.load(
         try WeightsFiles.open(textFolder), into: encoder.text.model, ignored: unused,
         isStrict: !options.non_strict))
+  }
+
+  /// Fills an image tower with the file's values.
+  ///
+  /// - Returns: one line for every key that was not used or not found, with the reason.
+  func load(into tower: any ImageTower, _ config: any ImageTowerConfig) throws -> [String] {
+    guard let image else { return [] }
+    return try Self.load(
+      image.file, into: tower, prefix: image.entry?.keyPrefix ?? "", ignored: type(of: config).ignoredKeys,
+      isStrict: !options.non_strict && image.entry?.isPartial != true)
   }
 
   /// Fills one tower with the values of its own file.
@@ -221,7 +241,8 @@ struct TowerFiles {
     }
     let report = try tower.load(
       from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
-      isStrict: isStrict, optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") }
+      isStrict: isStrict, optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") },
+      origin: { file.origin(of: translation.sources[$0] ?? $0) }
     ) { try file.number(translation.sources[$0] ?? $0) }
     return report.missing.map { "\(file.path): \($0): missing, keeps its start value" }
       + report.unexpected.map { "\(file.path): \(translation.sources[$0] ?? $0): not used" }

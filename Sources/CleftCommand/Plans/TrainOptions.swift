@@ -1,5 +1,6 @@
 import CleftData
 import CleftFormats
+import CleftImaging
 import CleftModels
 import CleftTensor
 import CleftTraining
@@ -11,6 +12,27 @@ struct TrainOptions {
   var data: DataOptions
   var optimizer: OptimizerOptions
   var run: RunOptions
+  /// The published program's quirks in force, those that options switch included.
+  private(set) var quirks: Quirks
+
+  /// Joins the groups of a command.
+  ///
+  /// A quirk that an option can switch off too is as if the option had been given, so that nothing else has to know it.
+  init(model: ModelOptions, data: DataOptions, optimizer: OptimizerOptions, run: RunOptions) {
+    (self.model, self.data, self.optimizer, self.run) = (model, data, optimizer, run)
+    quirks = run.quirks
+    func isOff(_ quirk: Quirk) -> Bool { run.quirks.choice(quirk) == false }
+    if isOff(.rankNegatives) { self.optimizer.loss.gather_features = true }
+    if isOff(.duplicateNegatives) { self.optimizer.loss.multi_positive = true }
+    if isOff(.freshLogitScale) { self.model.inherit_logit_scale = true }
+    if isOff(.staticAdaLoRA) { self.model.adapters.adalora_allocate = true }
+    if isOff(.lastWeights) { self.run.checkpoints.test_best = true }
+    if isOff(.anomalyStop) { self.run.guards.on_nan = .skip }
+    if isOff(.noNegatives), data.entry.heeds.contains("negative_prompt") {
+      self.data.captions.negative_prompt = true
+    }
+    for (quirk, option) in optionQuirks where option != nil { quirks = quirks.with(quirk, false) }
+  }
 
   /// Names and values, in the order of `--help`.
   var resolved: [(name: String, value: String)] { resolvedOptions([model, data, optimizer, run]) }
@@ -18,41 +40,24 @@ struct TrainOptions {
   /// The options as a file for `--config`.
   var yaml: String { resolved.map { "\($0.name): \($0.value)\n" }.joined() }
 
-  /// Whether published behavior is wanted where it is a defect.
-  var isReference: Bool { run.compat == .reference }
-
   /// Says once what flags mean on this machine, and where the model departs from the published program.
   func announce(_ log: RunLog, _ modelDepartures: [String], isPromptTuning: Bool) {
-    if let notice = Processor.setAsideNotice { log.say(notice) }
-    if !["cpu", "auto"].contains(run.accelerator) {
-      log.say("--accelerator \(run.accelerator): running on the CPU.")
+    announceMachine(log)
+    let departures = modelDepartures + departures(isPromptTuning: isPromptTuning)
+    if !departures.isEmpty {
+      log.say("departures from the published program:")
+      for departure in departures { log.say("  \(departure)") }
     }
-    if run.productType == .bfloat16 {
-      if run.precision.hasPrefix("16") {
-        log.warn("--precision \(run.precision): bf16-mixed, as on any CPU.")
-      }
-      log.say(
-        "--precision \(run.precision): large products in bfloat16, sums and everything else in float32.")
-      if !Runtime.hasHalfProducts {
-        log.warn("this processor has no bfloat16 products: factors are rounded, products run in float32.")
-      }
+    for quirk in idleChoices(isPromptTuning: isPromptTuning) {
+      log.say("--quirk \(quirk.rawValue): makes no difference to this run.")
     }
-    if run.devices > 1, !run.eval {
-      log.say(
-        "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
-          + "--strategy \(run.strategy).")
-    }
+  }
 
-    let undone = DatasetCatalog.undone
-    var departures = modelDepartures
-
-    if !run.eval, !isReference { departures.append("the temperature is not weight-decayed" + undone) }
-    if !run.eval, model.grad_ckpt { departures.append("recomputation does not detach the adapters") }
-    departures += data.entry.departures(
-      data.request(run.eval ? .test : .train, isPromptTuning: isPromptTuning, isReference: isReference))
-    if departures.isEmpty { return }
-    log.say("departures from the published program:")
-    for departure in departures { log.say("  \(departure)") }
+  /// From a decoded picture to what the model sees.
+  func pipeline(sizePixels: Int) -> ImagePipeline {
+    ImagePipeline(
+      sizePixels: sizePixels, resizesStraight: quirks.has(.resize224), truncatesSides: quirks.has(.lostColumn)
+    )
   }
 
   /// Decoding threads in use.

@@ -1,71 +1,114 @@
-import CleftAdapters
 import CleftData
 import CleftFormats
 import CleftImaging
 import CleftModels
 import CleftNN
 import CleftTensor
-import CleftText
 import CleftTraining
 import Foundation
 
 /// One training run from options to a run folder and a table.
+///
+/// The task is looked up; what is done here is the same for every task.
 struct TrainRun {
   let options: TrainOptions
 
   /// Trains, writes checkpoints, and evaluates the final weights when there is a test set.
   func callAsFunction() throws {
-    let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
-    guard warmup < steps else {
-      throw TrainingError.badConfiguration(
-        Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
-    }
-    let resumed = try options.run.checkpoints.resume_ckpt.map { try resumeFolder($0) }
-    let state = try resumed.map { try Checkpoint.readState($0) }
-    let plan = try TaskCatalog.plan(options)
+    let limits = RunLimits(maxSeconds: options.run.guards.maxSeconds)
+    Signals.watch()
+    defer { Signals.unwatch() }
+
+    try requireSense()
+    if options.run.dry_run { return try DryRun(run: self)() }
     let log = RunLog()
-    let data = try RunData(options, plan.wishes, log)
-    let splits = try data.openSplits()
-    let settings = settings(splits.training)
+    let resumed = try RunFolder.checkpointToResume(options.run.checkpoints.resume_ckpt, options.run.log, log)
+    let state = try resumed.map { try Checkpoint.readState($0) }
+    let parts = try makeParts(log)
+    let settings = settings(parts.splits.training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
-    let optimizer = plan.wrapped(makeOptimizer(plan.model))
-    if let resumed { try restore(plan, optimizer, from: resumed) }
-    let task = try plan.makeTask(splits)
+    if let resumed { try restore(parts.plan, parts.optimizer, from: resumed) }
+    let task = try parts.plan.makeTask(parts.splits)
     let trainer = try Trainer(
-      task: task, optimizer: optimizer, pictures: data.pictures, config: trainerConfig(splits.training))
+      task: task, optimizer: parts.optimizer, pictures: parts.data.pictures,
+      config: trainerConfig(parts.splits.training), limits: limits)
+    let trace = try options.run.log.trace.map { try RunTrace(folder: $0, steps: options.run.log.trace_steps) }
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
-    let run = try RunFolder(
-      resuming: resumed, logs: options.run.log.log_dir, name: options.run.log.experiment_name)
+    let run = try !options.writesRunFolder ? nil : RunFolder(resuming: resumed, options.run.log)
     defer { withExtendedLifetime(run) {} }
-    let folder = run.path
-    try log.open(folder: folder, resumingFrom: state?.step ?? 0)
-    if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(folder)/resolved.yaml") }
-    options.announce(log, plan.departures, isPromptTuning: plan.wishes.isPromptTuning)
-    log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(folder)")")
-    for note in plan.notes { log.warn(note) }
-    log.say(summary(plan.model, splits))
-    try data.announce(splits, firstEpoch: trainer.firstEpoch, in: folder)
-    for note in task.notes { log.warn(note) }
-    warn(state, log, folder)
-    Signals.watch()
-    let keeper = CheckpointKeeper(folder: "\(folder)/checkpoints", retention: retention) { step, progress in
-      Checkpoint.Contents(
-        model: plan.model, description: plan.description, optimizer: optimizer,
-        tokenizerJSON: plan.tokenizerJSON, state: RunState(step: step, progress: progress, settings: settings)
-      )
+    if let run { try open(run, log, resumed, state) }
+    try announce(parts, task, trainer, log, in: run?.path)
+    if let trace {
+      try trace.start(
+        model: parts.plan.model, description: parts.plan.description, options: options.resolved)
+      trainer.trace = trace
     }
-    try keeper.requireRoom()
+    let keeper = try run.map { try makeKeeper($0, parts, settings, state, log) }
+    Signals.begin()
     try trainer.fit(
       from: state?.step ?? 0, progress: state?.progress ?? RunProgress(), log: log, keeper: keeper)
     Signals.unwatch()
-    log.say("final checkpoint: \(keeper.folder)/\(Checkpoint.folderName(step: options.optimizer.max_steps))")
-    if let test = splits.test {
-      // Published behavior: the final weights are tested after training.
-      try log.record(step: options.optimizer.max_steps, plan.test(test, data, log))
+
+    try conclude(parts, keeper, log)
+  }
+
+  /// A run's model, data and optimizer.
+  struct Parts {
+    let plan: any TaskPlan
+    let data: RunData
+    let splits: RunSplits
+    let optimizer: any Optimizer
+  }
+
+  /// Builds what the options describe.
+  func makeParts(_ log: RunLog) throws -> Parts {
+    let plan = try TaskCatalog.plan(options)
+    let data = try RunData(options, plan.wishes, log)
+    return Parts(plan: plan, data: data, splits: try data.openSplits(), optimizer: try makeOptimizer(plan))
+  }
+
+  private func open(_ run: RunFolder, _ log: RunLog, _ resumed: String?, _ state: RunState?) throws {
+    try log.open(
+      folder: run.path, resumingFrom: state?.step ?? 0, writesEvents: !options.run.log.no_tensorboard)
+    if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(run.path)/resolved.yaml") }
+    log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(run.path)")")
+    guard let state else { return }
+    if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
+      log.warn(
+        "resumed with \(Runtime.threadCount) threads instead of \(threads): equal to rounding, not to the bit."
+      )
     }
-    data.summarize()
-    log.summarizeWarnings()
+  }
+
+  /// What a user should know before the numbers come.
+  private func announce(
+    _ parts: Parts, _ task: any TrainingTask, _ trainer: Trainer, _ log: RunLog, in folder: String?
+  ) throws {
+    options.announce(log, parts.plan.departures, isPromptTuning: parts.plan.wishes.isPromptTuning)
+    for note in parts.plan.notes + task.notes { log.warn(note) }
+    log.say(summary(parts.plan.model, parts.splits))
+    if let folder {
+      try parts.data.announce(parts.splits, firstEpoch: trainer.firstEpoch, in: folder)
+    }
+  }
+
+  private func makeKeeper(
+    _ run: RunFolder, _ parts: Parts, _ settings: [String: String], _ state: RunState?, _ log: RunLog
+  ) throws -> CheckpointKeeper {
+    let keeper = CheckpointKeeper(
+      folder: "\(run.path)/checkpoints", retention: retention, warn: { log.warn($0) }
+    ) { step, progress in
+      Checkpoint.Contents(
+        model: parts.plan.model, description: parts.plan.description, optimizer: parts.optimizer,
+        tokenizerJSON: parts.plan.tokenizerJSON,
+        state: RunState(step: step, progress: progress, settings: settings),
+        storesBase: options.run.checkpoints.whole_checkpoints)
+    }
+    let later = try keeper.startOver(at: state?.step ?? 0)
+    if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
+    try keeper.requireRoom()
+    return keeper
   }
 
   /// Takes weights and optimizer state from a checkpoint of the same model.
@@ -77,108 +120,42 @@ struct TrainRun {
           "--resume_ckpt \(folder)", found: "another model than the options and files describe now",
           expected: "the one in its model.json", hint: "Has a file behind an option been replaced?"))
     }
-    try Checkpoint.load(folder, into: plan.model)
+    try Checkpoint.load(folder, into: plan.model, modelFolder: options.model.model_dir)
     try Checkpoint.load(folder, into: optimizer)
   }
 
-  /// What a user should know before the numbers come.
-  private func warn(_ state: RunState?, _ log: RunLog, _ folder: String) {
-    guard let state else { return }
-    if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
-      log.warn(
-        "resumed with \(Runtime.threadCount) threads instead of \(threads): equal to rounding, not to the bit."
-      )
+  /// Tests the final weights, as published, or the best ones, and ends the log.
+  private func conclude(_ parts: Parts, _ keeper: CheckpointKeeper?, _ log: RunLog) throws {
+    let steps = options.optimizer.max_steps
+    if let keeper {
+      log.say("final checkpoint: \(keeper.folder)/\(Checkpoint.folderName(step: steps))")
+      if options.run.checkpoints.test_best, let best = keeper.best {
+        log.say("testing the best checkpoint: \(best)")
+        try Checkpoint.load(best, into: parts.plan.model, modelFolder: options.model.model_dir)
+      }
     }
-    let later = RetentionPolicy.setAside(after: state.step, in: "\(folder)/checkpoints")
-    if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
-  }
+    if var test = parts.splits.test {
+      if let limit = options.testPictureLimit { test.samples = Array(test.samples.prefix(limit)) }
 
-  /// Which checkpoints stay.
-  private var retention: RetentionPolicy {
-    let settings = options.run.checkpoints
-    return RetentionPolicy(
-      newest: settings.keep_checkpoints, best: settings.keep_best, monitor: settings.monitor,
-      isLargerBetter: settings.isLargerBetter)
-  }
-
-  private func makeOptimizer(_ model: any Module) -> any Optimizer {
-    let settings = options.optimizer
-    let groups =
-      settings.no_lrd
-      ? ParameterGroups.single(model, weightDecay: settings.weight_decay)
-      : ParameterGroups.published(
-        model, weightDecay: settings.weight_decay, decaysLogitScale: options.isReference)
-    return settings.sgd
-      ? SGD(groups, momentum: settings.momentum) : AdamW(groups, beta1: settings.momentum)
-  }
-
-  /// In which order samples come up; the published one differs from ours where there are ranks.
-  private func sampler(_ training: ImageTextDataset) -> Sampler {
-    if options.data.balance_training { return .balanced(training.samples) }
-    return options.isReference && options.run.devices > 1 ? .published(seed: options.run.seed) : .shuffled
-  }
-
-  private func trainerConfig(_ training: ImageTextDataset) -> TrainerConfig {
-    let (run, settings) = (options.run, options.optimizer)
-    return TrainerConfig(
-      batchSize: settings.batch_size, sampler: sampler(training), rankCount: run.devices,
-      accumulation: settings.accumulate_grad_batches,
-      maxSteps: settings.max_steps,
-      schedule: CosineWarmup(
-        peak: settings.learning_rate, floor: settings.min_lr, warmupSteps: settings.warm_up,
-        cycleSteps: settings.max_steps),
-      seed: run.seed, workerCount: options.workerCount, logEverySteps: run.log.log_every,
-      checkpointEverySteps: run.checkpoints.checkpoint_every,
-      keptCheckpoints: run.checkpoints.keep_checkpoints)
-  }
-
-  /// What must be equal for a resumed run to equal one that was not cut.
-  private func settings(_ training: ImageTextDataset) -> [String: String] {
-    let free: Set<String> = [
-      "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache",
-      "checkpoint_every",
-      "keep_checkpoints", "log_every", "json", "picture", "print_config", "accelerator", "strategy",
-      "data_dir", "prepared", "skip_picture_check", "preview", "on_bad_row", "valid_csv", "test_csv",
-      "valid_split",
-    ]
-    var settings = Dictionary(
-      uniqueKeysWithValues: options.resolved.filter { !free.contains($0.name) }.map { ($0.name, $0.value) })
-    settings["threads in use"] = "\(Runtime.threadCount)"
-    // The data folder may move; what lies below it may not change.
-    let folder = options.data.folder + "/"
-    let isBalanced = options.data.balance_training
-    settings["training samples"] = Checksum.of(
-      training.samples.map { sample in
-        let path = sample.imagePath
-        let name = path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : path
-        return "\(name) \(sample.caption ?? "")\(isBalanced ? " \(sample.labels)" : "")"
-      }.joined(separator: "\n"))
-    return settings
-  }
-
-  private func requireSame(_ new: [String: String], _ old: [String: String], _ path: String) throws {
-    for name in Set(new.keys).union(old.keys).sorted()
-    where new[name] != old[name] && name != "threads in use" {
-      throw TrainingError.badConfiguration(
-        Problem(
-          "--resume_ckpt \(path)", found: "\(name) \(new[name] ?? "not set")",
-          expected: "\(old[name] ?? "not set") as when it was written",
-          hint: "Resume with the same options, or start anew with --pretrained_model."))
+      try log.record(step: steps, parts.plan.test(test, parts.data, log))
     }
+    try log.flush()
+    for note in parts.optimizer.notes { log.warn(note) }
+    parts.data.summarize()
+    log.summarizeWarnings()
   }
 
-  /// The checkpoint to go on from; `last` is the newest run of this name.
-  private func resumeFolder(_ path: String) throws(TrainingError) -> String {
-    guard path == "last" else { return try Checkpoint.locate(path) }
-    let runs = "\(options.run.log.log_dir)/CLEFT"
-    let isNewest = { RunFolder.isNamed($0, options.run.log.experiment_name) }
-    guard let newest = FileSystem.list(runs).last(where: isNewest) else {
-      throw .missing(
-        Problem(
-          "--resume_ckpt last", found: "no run named '\(options.run.log.experiment_name)' below \(runs)",
-          hint: "Give --experiment_name or the run's folder."))
+  /// Settings that contradict each other.
+  private func requireSense() throws(TrainingError) {
+    let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
+    guard warmup < steps else {
+      throw .badConfiguration(
+        Problem("--warm_up", found: "\(warmup)", expected: "fewer than --max_steps \(steps)"))
     }
-    return try Checkpoint.locate("\(runs)/\(newest)")
+    guard options.optimizer.layer_decay == 1 || !options.optimizer.no_lrd else {
+      throw .badConfiguration(
+        Problem("--layer_decay", found: "with --no_lrd, which has one group", expected: "one of them"))
+    }
   }
 
   private func summary(_ model: any Module, _ splits: RunSplits) -> String {

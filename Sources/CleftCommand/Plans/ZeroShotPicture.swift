@@ -4,11 +4,14 @@ import CleftImaging
 import CleftTraining
 import Foundation
 
-/// A drawing of a zero-shot result: the first picture of each class as the model sees it, with its probabilities.
+/// A drawing of what a model makes of pictures: the first one of each class as the model sees it, with its probabilities.
 struct ZeroShotPicture {
-  let report: ZeroShotReport
+  let title: String
+  let classNames: [String]
+  /// A row for each sample.
+  let probabilities: [[Float]]
   let samples: [Sample]
-  let sizePixels: Int
+  let pipeline: ImagePipeline
   let dicom: DicomRendering
 
   private let tile = 180
@@ -17,22 +20,24 @@ struct ZeroShotPicture {
 
   /// The drawing as one self-contained file, for light and dark pages.
   func svg() throws -> String {
-    let chosen = report.classNames.indices.compactMap { label in samples.firstIndex { $0.firstLabel == label }
+    let chosen = classNames.indices.compactMap { label in samples.firstIndex { $0.firstLabel == label }
     }
     let width = gap + chosen.count * (tile + gap)
-    let height = gap + tile + 34 + report.classNames.count * line + gap
+    let height = gap + tile + 34 + classNames.count * line + gap
     var body = ""
     for (column, index) in chosen.enumerated() {
       let left = gap + column * (tile + gap)
-      let picture = ImagePipeline(sizePixels: max(sizePixels, tile)).evaluation(
+      var pipeline = pipeline
+      pipeline.sizePixels = max(pipeline.sizePixels, tile)
+      let picture = pipeline.evaluation(
         try ImageDecoder.decode(samples[index].imagePath, dicom: dicom))
       let data = try ImageEncoder.png(picture).base64EncodedString()
       body +=
         "<image x='\(left)' y='\(gap)' width='\(tile)' height='\(tile)' href='data:image/png;base64,\(data)'/>\n"
-      let truth = report.classNames[samples[index].firstLabel]
+      let truth = classNames[samples[index].firstLabel]
       body += "<text class='t' x='\(left)' y='\(gap + tile + 20)'>\(truth)</text>\n"
-      for (label, name) in report.classNames.enumerated() {
-        let share = Double(report.probabilities[index][label])
+      for (label, name) in classNames.enumerated() {
+        let share = Double(probabilities[index][label])
         let top = gap + tile + 30 + label * line
         let bar = String(format: "%.1f", share * Double(tile))
         let kind = label == samples[index].firstLabel ? "own" : "other"
@@ -45,7 +50,7 @@ struct ZeroShotPicture {
       <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 \(width) \(height)' width='\(width)' height='\(height)'>
       <style>text{font:11px sans-serif;fill:#222}.t{font-weight:bold;font-size:13px}.own{fill:#56b4e9}.other{fill:#c8c8c8}\
       rect.page{fill:#fff}</style>
-      <title>\(report.dataset): zero-shot probabilities of the first picture of each class</title>
+      <title>\(title)</title>
       <rect class='page' width='\(width)' height='\(height)'/>
       \(body)</svg>
 

@@ -67,46 +67,19 @@ enum CheckCharts {
     return percent == 0
       ? "<td>\(count)</td>" : "<td style=\"background: rgb(70 140 220 / \(percent)%)\">\(count)</td>"
   }
-
-  /// A table with a caption for those who do not see the page.
-  static func table(_ title: String, head: [String], body: String) -> String {
-    let columns = head.map { "<th scope=\"col\">\($0.escaped)</th>" }.joined()
-    return """
-      <div class="wide"><table class="list"><caption>\(title.escaped)</caption>\
-      <thead><tr>\(columns)</tr></thead><tbody>\(body)</tbody></table></div>
-      """
-  }
 }
 
-/// How a check's page looks, on light and on dark screens.
+/// How a check's page looks beyond what all pages have in common.
 enum CheckPageStyle {
   static let css = """
 
-    :root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --soft: #59636e; --rule: #d8dee4;
-      --panel: #f6f8fa; --bar: #2f6fb5; --good: #1a7f37; --bad: #c0262d; --warn: #9a6700 }
-    @media (prefers-color-scheme: dark) { :root { --page: #12161b; --ink: #e6eaef; --soft: #9aa5b1;
-      --rule: #303842; --panel: #1a2027; --bar: #6aaaf0; --good: #57c46f; --bad: #ff7b72; --warn: #e0b040 } }
-    * { box-sizing: border-box }
-    body { margin: 0 auto; padding: 1rem; max-width: 88rem; background: var(--page); color: var(--ink);
-      font: 14px/1.45 system-ui, sans-serif }
-    h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.15rem; margin: 0 0 .5rem }
-    h3 { font-size: 1rem; margin: .8rem 0 .3rem }
-    section { border-top: 1px solid var(--rule); padding: 1rem 0 }
     .verdict { font-size: 1.05rem } .good strong { color: var(--good) }
     .bad strong, span.bad { color: var(--bad) } span.warning { color: var(--warn) }
     span.bad, span.warning { font-weight: 600 }
     .columns { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start }
-    table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-    caption { text-align: left; color: var(--soft); padding: .4rem 0 }
-    th, td { padding: .15rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule);
-      overflow-wrap: anywhere }
-    th { font-weight: 600 } td.n { text-align: right }
     .facts { flex: 1 1 22rem; max-width: 40rem } .facts th { font-weight: 400; color: var(--soft) }
-    .wide { overflow-x: auto } .list { width: 100% } .list td.n { width: 5rem }
-    .list th, .list td:first-child { white-space: nowrap; overflow-wrap: normal }
     .chart { margin: 0; overflow-x: auto } .chart figcaption { color: var(--soft); padding-bottom: .3rem }
-    svg { display: block; max-width: none } svg text { fill: var(--ink); font: 12px system-ui, sans-serif }
-    svg text.n { fill: var(--soft) } .bar { fill: var(--bar) } .marked { fill: var(--bad) }
+    .bar { fill: var(--bar) } .marked { fill: var(--bad) }
     .heat { margin-top: .5rem } .heat th, .heat td { white-space: nowrap; overflow-wrap: normal }
     .heat td, .heat thead th { text-align: right; min-width: 2.6rem }
     .heat td.own { background: var(--panel); font-weight: 600 } abbr { text-decoration: none }

@@ -12,27 +12,10 @@ struct CheckPage {
 
   func html() -> String {
     let title = "Data check: \(check.splits.map(\.title).joined(separator: ", "))"
-    return """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(title.escaped)</title>
-      <style>\(CheckPageStyle.css)</style>
-      </head>
-      <body>
-      <header>
-      <h1>\(title.escaped)</h1>
-      \(verdict)
-      </header>
-      <main>
-      \((check.splits.map(section) + [shared, problems, pictures]).joined(separator: "\n"))
-      </main>
-      </body>
-      </html>
-
-      """
+    return HTMLPage(
+      title: title, style: CheckPageStyle.css, header: verdict,
+      sections: check.splits.map(section) + [shared, problems, pictures]
+    ).html()
   }
 
   private var verdict: String {
@@ -116,7 +99,7 @@ struct CheckPage {
     let rows = captions.mostFrequent.map {
       "<tr><td class=\"n\">\($0.count)</td><td class=\"n\">\($0.tokenCount)</td><td>\($0.text.escaped)</td></tr>"
     }.joined()
-    return CheckCharts.table("Most frequent captions", head: ["Rows", "Tokens", "Caption"], body: rows)
+    return HTMLPage.table("Most frequent captions", head: ["Rows", "Tokens", "Caption"], body: rows)
   }
 
   private var shared: String {
@@ -127,7 +110,7 @@ struct CheckPage {
     }.joined()
     let count = check.sharedPatients.count
     return "<section><h2>Patients in two splits</h2>"
-      + CheckCharts.table(
+      + HTMLPage.table(
         count > 10 ? "The first 10 of \(count)" : "\(count) in all", head: ["Patient", "Rows"], body: rows)
       + "</section>"
   }
@@ -145,7 +128,7 @@ struct CheckPage {
       return """
         <details\(kind.isError ? " open" : "")><summary><span class="\(kind.isError ? "bad" : "warning")">\
         \(kind.isError ? "Error" : "Warning")</span> \(head): \(found.count)\(rest)</summary>
-        \(CheckCharts.table(head, head: ["Split", "Row", "Picture", "Reason"], body: rows))</details>
+        \(HTMLPage.table(head, head: ["Split", "Row", "Picture", "Reason"], body: rows))</details>
         """
     }
     if parts.isEmpty { return "<section><h2>Problems</h2><p>None.</p></section>" }
@@ -167,13 +150,5 @@ struct CheckPage {
       <section><h2>Pictures as the model sees them: \(exampleSource.escaped)</h2>
       <div class="groups">\(groups)</div></section>
       """
-  }
-}
-
-extension String {
-  /// For text and attributes of HTML.
-  var escaped: String {
-    replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-      .replacing("\"", with: "&quot;").replacing("'", with: "&#39;")
   }
 }

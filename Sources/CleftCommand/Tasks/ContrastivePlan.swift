@@ -1,6 +1,7 @@
 import CleftAdapters
 import CleftData
 import CleftFormats
+import CleftMetrics
 import CleftModels
 import CleftNN
 import CleftText
@@ -16,8 +17,9 @@ struct ContrastivePlan: TaskPlan {
     self.options = options
     try Self.requireSense(options)
     loaded = try ModelSource(
-      options: options.model, isReference: options.isReference, seed: options.run.seed,
-      totalSteps: options.optimizer.max_steps, captionLength: options.data.captionLength
+      options: options.model, quirks: options.quirks, seed: options.run.seed,
+      totalSteps: options.optimizer.max_steps, captionLength: options.data.captionLength,
+      loss: Self.objective(options).kind
     ).trainable()
     let adapter = loaded.description.adapter?.config as? AdaLoRAConfig
     allocator = adapter.flatMap { [loaded] config in
@@ -42,7 +44,15 @@ struct ContrastivePlan: TaskPlan {
   func makeTask(_ splits: RunSplits) throws -> any TrainingTask {
     ContrastiveTask(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      training: splits.training, validation: splits.validation, allocator: allocator)
+      training: splits.training, validation: splits.validation, objective: Self.objective(options),
+      allocator: allocator)
+  }
+
+  /// What is made smaller.
+  private static func objective(_ options: TrainOptions) -> ContrastiveObjective {
+    ContrastiveObjective(
+      kind: options.optimizer.loss.loss == "siglip" ? .sigmoid : .softmax,
+      matchesEqualCaptions: options.optimizer.loss.multi_positive || !options.quirks.has(.duplicateNegatives))
   }
 
   func wrapped(_ optimizer: any Optimizer) -> any Optimizer {
@@ -50,10 +60,22 @@ struct ContrastivePlan: TaskPlan {
   }
 
   func test(_ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog) throws -> [String: Double] {
-    let scores = try EvalRun(options: options).report(loaded, dataset, data, log).scores[0]
+    try Self.test(loaded, options, dataset, data, log)
+  }
+
+  /// Scores a pair of towers zero-shot.
+  static func test(
+    _ loaded: LoadedModel, _ options: TrainOptions, _ dataset: ImageTextDataset, _ data: RunData,
+    _ log: RunLog
+  ) throws -> [String: Double] {
+    let report = try EvalRun(options: options).report(loaded, dataset, data, log)
+    let hits = zip(report.probabilities, dataset.samples).map { row, sample in
+      Classification.prediction(row) == sample.firstLabel ? 100.0 : 0
+    }
     var values: [String: Double] = [:]
-    values["test_acc1"] = scores.accuracy.map { 100 * $0 }
-    values["test_auc"] = scores.auc.map { 100 * $0 }
+    values["test_acc1"] = EvaluationMean.of(
+      hits, batchSize: EvalRun.batchSize, countsBatchesAlike: options.quirks.has(.batchMeans))
+    values["test_auc"] = report.scores[0].auc.map { 100 * $0 }
     return values
   }
 
@@ -62,10 +84,13 @@ struct ContrastivePlan: TaskPlan {
     guard options.data.entry.canTrainContrastively else {
       throw .badConfiguration(
         Problem(
-          "--dataset \(options.data.entry.name)", found: "contrastive training on it",
-          expected: "--eval or --img_cls_ft",
-          hint: "It has no captions to train with."))
+          "--dataset \(options.data.entry.name)", found: "contrastive training on it, which has no captions",
+          expected: "--img_cls_ft (a classifier) or --prompt_ft --class_wise (class prompts)",
+          hint: "--eval scores a trained model on it."))
     }
+    let checks = TaskChecks(options: options)
+    try checks.refuse(
+      checks.classes, in: "contrastive training", "it is for --img_cls_ft or --prompt_ft --class_wise")
     if options.model.adapters.adalora_allocate {
       let (config, steps) = (AdaLoRAConfig(), options.optimizer.max_steps)
       guard options.model.adapters.peft == "adalora" else {
@@ -89,11 +114,13 @@ struct ContrastivePlan: TaskPlan {
 extension LoadedModel {
   /// Where the model departs from the published program, one line each.
   func departures(isTraining: Bool, _ options: TrainOptions) -> [String] {
-    var lines: [String] = []
-    if description.encoder.pooledToken != .firstPad {
-      lines.append(
-        "a caption without a free column is read at its last word, not at position 0" + DatasetCatalog.undone)
+    guard description.encoder.text.isCausal else { return [] }
+    let undone = "(--pool_token first_pad undoes it)"
+    switch description.encoder.pooledToken {
+    case .firstPad: return []
+    case .endOfText: return [QuirkCatalog.entry(.poolFirst).departure]
+    case .lastWord: return ["captions are read at their last word \(undone)"]
+    case .first: return ["captions are read at their first token \(undone)"]
     }
-    return lines
   }
 }

@@ -44,6 +44,10 @@ struct DataWishes {
   var isPromptTuning = false
   /// Whether rows without a caption teach nothing.
   var needsCaptions = true
+  /// Whether training rows without any class teach nothing.
+  var needsLabels = false
+  /// Whether pictures may have several classes or none, so that test rows without one are scored too.
+  var takesSeveralLabels = false
 }
 
 /// Every task.
@@ -62,7 +66,12 @@ enum TaskCatalog {
 
   /// All tasks; the last one is meant where nothing else is.
   static let all = [
-    Entry(name: "contrastive", isAskedFor: { _ in true }, plan: ContrastivePlan.self)
+    Entry(
+      name: "classification", isAskedFor: { $0.optimizer.loss.img_cls_ft }, plan: ClassificationPlan.self),
+    Entry(
+      name: "class-wise prompt tuning", isAskedFor: { $0.optimizer.loss.class_wise },
+      plan: ClassPromptPlan.self),
+    Entry(name: "contrastive", isAskedFor: { _ in true }, plan: ContrastivePlan.self),
   ]
 
   /// The plan that the options ask for.

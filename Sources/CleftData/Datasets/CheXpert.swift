@@ -13,7 +13,7 @@ public enum CheXpert {
   /// Its line in the catalogue.
   static let entry = DatasetCatalog.Entry(
     name: "chexpert", summary: "CheXpert with CheXbert labels; test is CheXpert-5x200",
-    heeds: ["five_cls", "negative_prompt"], departures: departures, captions: PackageResources.chexpert_yaml,
+    heeds: ["five_cls", "negative_prompt"], quirks: quirks, captions: PackageResources.chexpert_yaml,
     tables: { [$0.table ?? tablePath($0)] }, captionLength: captionLength, open: open)
 
   /// Name of the table of a split.
@@ -33,11 +33,9 @@ public enum CheXpert {
   /// Columns of a tokenized caption, as published.
   public static func captionLength(_ request: DatasetRequest) -> Int { request.hasNegatives ? 96 : 64 }
 
-  private static func departures(_ request: DatasetRequest) -> [String] {
-    let isPublished =
-      request.isReference || !request.isPromptTuning || request.fraction >= 1 || request.subsamplesAllSplits
-    return isPublished
-      ? [] : ["--prompt_ft takes --data_pct of the training rows only" + DatasetCatalog.undone]
+  private static func quirks(_ request: DatasetRequest) -> [Quirk] {
+    let sharesAll = request.isPromptTuning && request.fraction < 1 && !request.subsamplesAllSplits
+    return sharesAll ? [.promptTuningShare] : []
   }
 
   /// Reads a split.
@@ -56,13 +54,16 @@ public enum CheXpert {
     let frontal = table.rows.indices.filter { table.rows[$0][view] == "PA" || table.rows[$0][view] == "AP" }
     // As published, prompt tuning takes its share of every split.
     let takesShare =
-      request.takesShare || (request.fraction < 1 && request.isReference && request.isPromptTuning)
+      request.takesShare
+      || (request.fraction < 1 && request.isPromptTuning && request.quirks.has(.promptTuningShare))
     let rows = takesShare ? try request.share(of: frontal) : frontal
     var samples: [Sample] = []
     samples.reserveCapacity(rows.count)
     for row in rows {
       if let sample = try reader.sample(table.rows[row], line: table.lines[row]) { samples.append(sample) }
     }
+    var shifted = 0
+    if request.quirks.has(.labelShift) { shifted = try reader.shiftLabels(of: &samples, rows, table) }
     let leftOut = ["not frontal": table.rows.count - frontal.count, "no caption": reader.withoutCaption]
     let names = reader.classes.map(\.rawValue)
     var dataset = ImageTextDataset(
@@ -74,6 +75,10 @@ public enum CheXpert {
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     dataset.badRows = reader.faults.rows
     dataset.notes = notes(samples, split: request.split)
+    if shifted > 0 {
+      dataset.notes.append(
+        "\(shifted) pictures have the labels of an earlier row, as published (label_shift)")
+    }
     dataset.captionLength = captionLength(request)
     return dataset
   }
@@ -141,6 +146,25 @@ private struct CheXpertRows {
       return nil
     }
     let imagePath = request.picturePath(location(written))
+    let states: UInt32
+    switch self.states(row) {
+    case .success(let found): states = found
+    case .failure(let fault):
+      try faults.add(fault, origin: origin, imagePath: imagePath)
+      return nil
+    }
+    let texts = try texts(of: states)
+    if texts.caption == nil && request.split != .test && request.needsCaption {
+      withoutCaption += 1
+      return nil
+    }
+    return Sample(
+      imagePath: imagePath, caption: texts.caption, labels: texts.labels, origin: origin,
+      patient: Self.patient(written))
+  }
+
+  /// The bits of positive and, above them, negative findings of a row.
+  private func states(_ row: [String]) -> Result<UInt32, RowFaults.Fault> {
     var states: UInt32 = 0
     for (bit, column) in columns.enumerated() {
       guard let column else { continue }
@@ -148,20 +172,29 @@ private struct CheXpertRows {
       case .positive: states |= 1 << bit
       case .negative: states |= 1 << (bit + 16)
       case .uncertain, .notMentioned: break
-      case nil:
-        try faults.add(
-          .label(Finding.allCases[bit].rawValue, row[column]), origin: origin, imagePath: imagePath)
-        return nil
+      case nil: return .failure(.label(Finding.allCases[bit].rawValue, row[column]))
       }
     }
-    let texts = try texts(of: states)
-    if texts.caption == nil && request.split != .test {
-      withoutCaption += 1
-      return nil
+    return .success(states)
+  }
+
+  /// Gives the n-th sample the labels of the n-th row, whether or not that row has become a sample, as published.
+  ///
+  /// - Returns: how many samples have labels of a row that is not theirs.
+  mutating func shiftLabels(
+    of samples: inout [Sample], _ rows: [Int], _ table: CSVTable
+  ) throws(DataError) -> Int {
+    var shifted = 0
+    for index in samples.indices {
+      let row = rows[index]
+      if samples[index].origin != "\(tablePath):\(table.lines[row])" { shifted += 1 }
+      guard case .success(let states) = states(table.rows[row]) else {
+        samples[index].labels = []
+        continue
+      }
+      samples[index].labels = try texts(of: states).labels
     }
-    return Sample(
-      imagePath: imagePath, caption: texts.caption, labels: texts.labels, origin: origin,
-      patient: Self.patient(written))
+    return shifted
   }
 
   private mutating func texts(of states: UInt32) throws(DataError) -> Texts {

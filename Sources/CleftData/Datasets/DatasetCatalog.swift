@@ -17,11 +17,10 @@ public enum DatasetCatalog {
     public var hasLayout = true
     /// Whether its training rows have captions.
     public var canTrainContrastively = true
-    /// Whether prompts behind prompt vectors are read with a space in front; the argument is whether published behavior
-    /// is wanted.
-    public var keepsLeadingSpace: @Sendable (_ isReference: Bool) -> Bool = { _ in true }
-    /// Where a request is met otherwise than by the published program, a line each.
-    public var departures: @Sendable (DatasetRequest) -> [String] = { _ in [] }
+    /// Whether prompts behind prompt vectors are read with a space in front.
+    public var keepsLeadingSpace: @Sendable (Quirks) -> Bool = { _ in true }
+    /// Quirks that can show in what a request gives.
+    public var quirks: @Sendable (DatasetRequest) -> [Quirk] = { _ in [] }
     /// The shipped file with its caption and prompt texts.
     public let captions: [UInt8]
     /// Files that a split is read from; empty if the request names none.
@@ -35,16 +34,6 @@ public enum DatasetCatalog {
   /// All datasets.
   public static let all: [Entry] = [CheXpert.entry, RSNA.entry, EMBED.entry, Manifest.entry]
 
-  /// Behind a departure that `--compat reference` undoes.
-  public static let undone = " (--compat reference undoes it)"
-
-  /// How pictures of datasets that come as DICOM files are shown otherwise than by the published program.
-  static func pictureDepartures(_ request: DatasetRequest) -> [String] {
-    request.isReference
-      ? []
-      : ["DICOM pictures are shown through their LUTs and windows, not scaled by their maximum" + undone]
-  }
-
   /// The dataset of a name.
   public static func named(_ name: String) -> Entry? { all.first { $0.name == name } }
 
@@ -53,6 +42,11 @@ public enum DatasetCatalog {
 }
 
 extension DatasetCatalog.Entry {
+  /// Where a request is met otherwise than by the published program, a line each, with what undoes it.
+  public func departures(_ request: DatasetRequest) -> [String] {
+    quirks(request).filter { !request.quirks.has($0) }.map { QuirkCatalog.entry($0).departure }
+  }
+
   /// Fails if an option is given that only other datasets heed: it would be ignored.
   ///
   /// - Parameter given: names of the options that differ from their defaults, without the dashes.

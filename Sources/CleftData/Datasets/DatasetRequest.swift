@@ -34,22 +34,26 @@ public struct DatasetRequest: Sendable, Equatable {
   public var captionFile: String?
   /// Columns of a manifest.
   public var manifest = ManifestColumns()
+  /// Whether rows to train with are left out if they have no caption.
+  public var needsCaption = true
+  /// A manifest's test rows: whether they are left out if they have no class.
+  public var needsClass = true
   /// What happens to rows that cannot be used.
   public var badRows = BadRowPolicy.stop
-  /// Whether published behavior is wanted where it is a defect.
-  public var isReference: Bool
+  /// Which of the published program's quirks are in force.
+  public var quirks: Quirks
 
   /// Makes a request; everything else is set on the value.
   public init(
     dataFolder: String, split: Split, usesFiveClasses: Bool = false, isPromptTuning: Bool = false,
-    fraction: Double = 1, isReference: Bool = false
+    fraction: Double = 1, quirks: Quirks = .fixed
   ) {
     self.dataFolder = dataFolder
     self.split = split
     self.usesFiveClasses = usesFiveClasses
     self.isPromptTuning = isPromptTuning
     self.fraction = fraction
-    self.isReference = isReference
+    self.quirks = quirks
   }
 }
 

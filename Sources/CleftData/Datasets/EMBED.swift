@@ -26,7 +26,7 @@ public enum EMBED {
       "small_balanced_train", "embed_findings_csv", "embed_clinical_csv", "embed_legend_csv",
       "embed_density_pickle",
     ],
-    departures: departures, captions: PackageResources.embed_yaml, tables: tables,
+    quirks: quirks, captions: PackageResources.embed_yaml, tables: tables,
     captionLength: captionLength, open: open)
 
   /// The metadata table of a request.
@@ -78,6 +78,14 @@ public enum EMBED {
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     dataset.badRows = reader.faults.rows
     dataset.notes = labels.notes
+    if request.isSmallBalancedTrain, request.quirks.has(.ignoredBalancedTrain) {
+      dataset.notes.append("--small_balanced_train is not heeded, as published (ignored_balanced_train)")
+    }
+    if !reader.emptiedColumns.isEmpty {
+      let names = reader.emptiedColumns.joined(separator: ", ")
+      dataset.notes.append(
+        "columns of whole numbers count as empty, as published (integer_columns): \(names)")
+    }
     dataset.captionLength = captionLength(request)
     return dataset
   }
@@ -115,19 +123,11 @@ public enum EMBED {
     request.captionFamily == "structural" || request.captionFamily == "natural"
   }
 
-  /// What ends the published program is left out here, and with `--compat reference` too.
-  private static func departures(_ request: DatasetRequest) -> [String] {
-    var departures = [
-      "EMBED pictures without an annotation\(needsFullTable(request) ? " or a procedure" : "") are left out, and do "
-        + "not end the run",
-      "whole numbers in EMBED's tables are read, not taken for empty cells",
-    ]
-    if request.isSmallBalancedTrain { departures.append("--small_balanced_train is heeded") }
-    if !request.isReference, request.captionFamily == nil, !request.predictsDensity {
-      departures.append(
-        "EMBED pictures with the default captions have BI-RADS labels" + DatasetCatalog.undone)
-    }
-    return departures + DatasetCatalog.pictureDepartures(request)
+  private static func quirks(_ request: DatasetRequest) -> [Quirk] {
+    var quirks: [Quirk] = [.embedGaps, .integerColumns]
+    if request.isSmallBalancedTrain { quirks.append(.ignoredBalancedTrain) }
+    if request.captionFamily == nil, !request.predictsDensity { quirks.append(.embedDefaultEmpty) }
+    return quirks + [.dicomMaximum]
   }
 
   private static func validate(_ request: DatasetRequest) throws(DataError) {
@@ -136,14 +136,15 @@ public enum EMBED {
       throw .badRequest(
         Problem("embed", found: "no caption family '\(family)'", expected: families.joined(separator: ", ")))
     }
-    guard !request.isReference || request.predictsDensity || family != "default" else {
+    guard !request.quirks.has(.embedDefaultEmpty) || request.predictsDensity || family != "default" else {
       throw .badRequest(
         Problem(
           "embed", found: "BI-RADS labels with the default captions, as published",
           expected: "a caption family whose last sentences hold the BI-RADS number",
           hint:
             "The published program looks for it in the first sentence, finds none there and has no picture"
-            + " left. Pass --simple_cap, --structural_cap, --natural_cap, --pred_density or --compat fixed."))
+            + " left. Pass --simple_cap, --structural_cap, --natural_cap, --pred_density or --quirk"
+            + " embed_default_empty=off."))
     }
   }
 }

@@ -24,6 +24,7 @@ struct EMBEDListKind {
     let isBalanced =
       request.split == .test && request.isBalancedTest
       || request.split == .train && request.isSmallBalancedTrain
+        && !request.quirks.has(.ignoredBalancedTrain)
     if isBalanced {
       return balanced.first { $0.split == request.split && $0.isDensity == request.predictsDensity }
     }

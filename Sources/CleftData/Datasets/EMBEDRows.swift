@@ -73,6 +73,16 @@ struct EMBEDRows {
     ].map { (try full.table.column($0.0), $0.0, $0.1) }
   }
 
+  /// Names of the columns in use whose cells count as empty.
+  var emptiedColumns: [String] {
+    let own = annotations.reduced
+    let used = [scores.density, scores.assessment, finding.age, finding.race, finding.ethnic]
+    let other = annotations.full.map { full in
+      codes.filter { full.emptied.contains($0.column) }.map { full.table.columns[$0.column] }
+    }
+    return used.filter(own.emptied.contains).map { own.table.columns[$0] } + (other ?? [])
+  }
+
   /// The sample of a row; nil if it is left out, which is then counted.
   mutating func sample(_ row: [String], line: Int, labels: inout EMBEDLabels) throws(DataError) -> Sample? {
     let origin = "\(tablePath):\(line)"
@@ -88,7 +98,7 @@ struct EMBEDRows {
       return nil
     }
     var values = pictureValues(row)
-    let annotation = annotations.reduced.table.rows[rows.reduced]
+    let annotation = annotations.reduced.cells(rows.reduced)
     do throws(RowFaults.Fault) { try addFindings(annotation, to: &values) } catch {
       try faults.add(error, origin: annotations.reduced.origin(rows.reduced), imagePath: imagePath)
       return nil
@@ -172,6 +182,7 @@ struct EMBEDRows {
   /// Adds what the full table says, in the legend's words.
   private func addCodes(_ row: Int?, to values: inout [String: String]) {
     guard let row, let full = annotations.full, let legend else { return }
-    for code in codes { values[code.value] = legend.meaning(code.name, full.table.rows[row][code.column]) }
+    let cells = full.cells(row)
+    for code in codes { values[code.value] = legend.meaning(code.name, cells[code.column]) }
   }
 }

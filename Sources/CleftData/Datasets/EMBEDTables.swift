@@ -4,12 +4,17 @@ import Foundation
 /// A table of findings with its rows by accession number.
 struct EMBEDFindings {
   let table: CSVTable
+  /// Columns whose cells count as empty.
+  let emptied: Set<Int>
   private let rows: [String: [Int32]]
   private let side: Int
 
   /// Reads a table and indexes it once: pictures ask for it a hundred thousand times.
-  init(_ path: String) throws(FormatError) {
+  ///
+  /// - Parameter emptiesIntegers: whether columns of whole numbers count as empty.
+  init(_ path: String, emptiesIntegers: Bool = false) throws(FormatError) {
     table = try CSVTable(path)
+    emptied = emptiesIntegers ? Self.integerColumns(table) : []
     side = try table.column("side")
     let accession = try table.column("acc_anon")
     var rows: [String: [Int32]] = [:]
@@ -37,6 +42,20 @@ struct EMBEDFindings {
     return candidates.first { table.rows[Int($0)][side] == wanted }.map(Int.init)
   }
 
+  /// A row's cells, those of emptied columns empty.
+  func cells(_ place: Int) -> [String] {
+    var cells = table.rows[place]
+    for column in emptied { cells[column] = "" }
+    return cells
+  }
+
+  /// Columns that pandas reads as integers: every cell is a whole number without a point, and none is missing.
+  private static func integerColumns(_ table: CSVTable) -> Set<Int> {
+    guard !table.rows.isEmpty else { return [] }
+    return Set(
+      table.columns.indices.filter { column in table.rows.allSatisfy { Int($0[column]) != nil } })
+  }
+
   /// File and line of a row, for messages.
   func origin(_ row: Int) -> String { "\(table.path):\(table.lines[row])" }
 }
@@ -53,8 +72,11 @@ struct EMBEDAnnotations {
   let full: EMBEDFindings?
 
   init(_ request: DatasetRequest) throws(FormatError) {
-    reduced = try EMBEDFindings(EMBED.findingsPath(request))
-    full = EMBED.needsFullTable(request) ? try EMBEDFindings(EMBED.clinicalPath(request)) : nil
+    let empties = request.quirks.has(.integerColumns)
+    reduced = try EMBEDFindings(EMBED.findingsPath(request), emptiesIntegers: empties)
+    full =
+      EMBED.needsFullTable(request)
+      ? try EMBEDFindings(EMBED.clinicalPath(request), emptiesIntegers: empties) : nil
   }
 
   /// The rows of a picture: the full table's is the first about the side by which the reduced table's was chosen, or the
@@ -118,7 +140,7 @@ struct EMBEDPictureColumns {
 
 /// Where a table of findings holds density and BI-RADS, and how they are read.
 struct EMBEDScoreColumns {
-  private let density, assessment: Int
+  let density, assessment: Int
 
   init(_ table: CSVTable) throws(FormatError) {
     density = try table.column("tissueden")

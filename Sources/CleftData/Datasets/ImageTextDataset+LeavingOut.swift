@@ -8,6 +8,13 @@ extension ImageTextDataset {
     samples = kept
   }
 
+  /// Leaves out rows that belong to no class, and counts them.
+  public mutating func leaveOutRowsWithoutClass() {
+    let kept = samples.filter { !$0.labels.isEmpty }
+    if kept.count < samples.count { leftOut["no class", default: 0] += samples.count - kept.count }
+    samples = kept
+  }
+
   /// Leaves out rows whose picture is not there, and lists them.
   public mutating func leaveOutMissingPictures() {
     var kept: [Sample] = []

@@ -14,7 +14,7 @@ public enum Manifest {
       "negative_prompt", "image_column", "text_column", "label_columns", "class_column", "patient_column",
       "split_column", "separator", "image_dir",
     ],
-    hasLayout: false, departures: DatasetCatalog.pictureDepartures, captions: PackageResources.manifest_yaml,
+    hasLayout: false, quirks: { _ in [.dicomMaximum] }, captions: PackageResources.manifest_yaml,
     tables: { $0.table.map { [$0] } ?? [] }, captionLength: captionLength, open: open)
 
   /// Columns of a tokenized caption: those of CheXpert, which captions from labels are modeled on.

@@ -61,8 +61,8 @@ struct ManifestRows {
 
   /// Why a row is no sample: one to train with needs a caption, one to score a class.
   private func missing(caption: String?, labels: [Int]) -> String? {
-    if request.split != .test { return caption == nil ? "no caption" : nil }
-    return labels.isEmpty && !columns.classNames.isEmpty ? "no class to score" : nil
+    if request.split != .test { return caption == nil && request.needsCaption ? "no caption" : nil }
+    return labels.isEmpty && !columns.classNames.isEmpty && request.needsClass ? "no class to score" : nil
   }
 
   private func location(_ written: String) -> String {

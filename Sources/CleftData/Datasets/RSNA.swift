@@ -20,8 +20,8 @@ public enum RSNA {
     // The published commands pass --five_cls here too, where it has no effect.
     heeds: ["five_cls", "keep_size"], canTrainContrastively: false,
     // As published, prompts are read without the X in front.
-    keepsLeadingSpace: { isReference in !isReference }, departures: departures,
-    captions: PackageResources.rsna_yaml, tables: { [$0.table ?? tablePath($0)] },
+    keepsLeadingSpace: { !$0.has(.rsnaPlainPrompts) }, quirks: quirks,
+    captions: PackageResources.rsna_yaml, tables: tables,
     captionLength: captionLength, open: open)
 
   /// Word tables of the texts: the one scored, and the published one.
@@ -40,13 +40,15 @@ public enum RSNA {
   /// Columns of a tokenized prompt, as published.
   public static func captionLength(_ request: DatasetRequest) -> Int { 64 }
 
-  private static func departures(_ request: DatasetRequest) -> [String] {
-    if request.isReference { return [] }
-    var departures = ["the RSNA prompt says pneumonia"]
-    if request.isPromptTuning {
-      departures.append("RSNA prompts keep the space in front of their first word")
-    }
-    return departures.map { $0 + DatasetCatalog.undone } + DatasetCatalog.pictureDepartures(request)
+  /// The table of a request; none for validation where the training table is not to stand in for one.
+  private static func tables(_ request: DatasetRequest) -> [String] {
+    if let table = request.table { return [table] }
+    let hasTable = request.split != .valid || request.quirks.has(.rsnaValidatesOnTraining)
+    return hasTable ? [tablePath(request)] : []
+  }
+
+  private static func quirks(_ request: DatasetRequest) -> [Quirk] {
+    [.pneumothoraxPrompt] + (request.isPromptTuning ? [.rsnaPlainPrompts] : []) + [.dicomMaximum]
   }
 
   /// Reads a split.
@@ -58,8 +60,14 @@ public enum RSNA {
     if request.table == nil {
       try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
     }
+    guard let path = tables(request).first else {
+      throw DataError.badRequest(
+        Problem(
+          "--valid_split valid", found: "RSNA, whose layout has no validation table", expected: "--valid_csv",
+          hint: "The published program validates on the training table: --quirk rsna_valid_train=on."))
+    }
     let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
-    let table = try CSVTable(request.table ?? tablePath(request), setsRaggedAside: true)
+    let table = try CSVTable(path, setsRaggedAside: true)
     var faults = try RowFaults(request, table)
     var samples = try samples(table, images: images, request: request, faults: &faults)
     if request.fraction < 1, request.split == .train {
@@ -115,7 +123,7 @@ public enum RSNA {
   private static func promptSets(
     _ templates: CaptionTemplates, _ request: DatasetRequest
   ) throws(DataError) -> [PromptSet] {
-    let first = request.isReference ? published : scored
+    let first = request.quirks.has(.pneumothoraxPrompt) ? published : scored
     let template = request.isPromptTuning ? "prompt_ft" : "published"
     var sets: [PromptSet] = []
     for name in [first] + templates.words.keys.sorted().filter({ $0 != first }) {

@@ -29,9 +29,9 @@ public final class ImageLoader: Sendable {
 
     func load(_ index: Int, epoch: Int) -> Result<GrayImage, any Error> {
       Result {
-        let base = try pictures.evaluation(samples[index])
-        guard let augmentation else { return base }
-        return pictures.pipeline.augmented(base, key: augmentation.split("sample", epoch, index))
+        guard let augmentation else { return try pictures.evaluation(samples[index]) }
+        let key = augmentation.split("sample", epoch, index)
+        return pictures.pipeline.augmented(try pictures.resized(samples[index]), key: key)
       }
     }
   }

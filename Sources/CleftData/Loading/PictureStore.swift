@@ -4,7 +4,7 @@ import Synchronization
 
 /// Where a run's pictures come from: memory, the prepared file, or decoding.
 ///
-/// Pictures as evaluation sees them are kept in memory up to a limit, so that small sets are decoded once.
+/// Resized pictures are kept in memory up to a limit, so that small sets are decoded once.
 public final class PictureStore: Sendable {
   /// From a decoded picture to what the model sees.
   public let pipeline: ImagePipeline
@@ -29,14 +29,15 @@ public final class PictureStore: Sendable {
   ///
   /// - Parameters:
   ///   - memoryBytes: what pictures in memory may take.
-  ///   - prepared: pictures that need no decoding.
+  ///   - prepared: pictures that need no decoding; not used where pictures are fitted otherwise than as published.
   public init(
     pipeline: ImagePipeline, dicom: DicomRendering = .display, memoryBytes: Int,
     prepared: PreparedPictures? = nil
   ) {
     self.pipeline = pipeline
     self.dicom = dicom
-    self.prepared = prepared
+    // Prepared pictures are fitted as published.
+    self.prepared = pipeline.truncatesSides ? prepared : nil
     limitBytes = memoryBytes
   }
 
@@ -44,6 +45,13 @@ public final class PictureStore: Sendable {
   ///
   /// - Throws: `DataError` that names the row and the file.
   public func evaluation(_ sample: Sample) throws(DataError) -> GrayImage {
+    pipeline.evaluation(resized: try resized(sample))
+  }
+
+  /// The picture of a sample as the random part of the training transform takes it.
+  ///
+  /// - Throws: `DataError` that names the row and the file.
+  public func resized(_ sample: Sample) throws(DataError) -> GrayImage {
     if let known = memory.withLock({ $0.byPath[sample.imagePath] }) { return known }
     if let known = prepared(sample.imagePath) {
       remember(known, sample.imagePath)
@@ -52,7 +60,7 @@ public final class PictureStore: Sendable {
     do {
       let image = try decoded(sample.imagePath)
       if image.isConstant { oddities.withLock { _ = $0.constant.insert(sample.imagePath) } }
-      let made = pipeline.evaluation(image)
+      let made = pipeline.resized(image)
       remember(made, sample.imagePath)
       return made
     } catch {
@@ -60,14 +68,14 @@ public final class PictureStore: Sendable {
     }
   }
 
-  /// What the prepared file has, as evaluation sees it; nil if the picture has to be decoded.
+  /// What the prepared file has, resized; nil if the picture has to be decoded.
   private func prepared(_ path: String) -> GrayImage? {
     guard let prepared else { return nil }
     switch prepared.lookup(path, dicom: dicom) {
     case .found(let fitted, let problem):
       preparedReads.wrappingAdd(1, ordering: .relaxed)
       if !problem.isEmpty { oddities.withLock { _ = $0.constant.insert(path) } }
-      return pipeline.evaluation(fitted: fitted)
+      return pipeline.resized(fitted: fitted)
     case .stale: oddities.withLock { _ = $0.stale.insert(path) }
     case .damaged: oddities.withLock { _ = $0.damaged.insert(path) }
     case .absent: oddities.withLock { _ = $0.absent.insert(path) }
@@ -108,7 +116,7 @@ extension PictureStore {
     do {
       let image = try decoded(path)
       if let problem = PictureProblem(image) { return problem }
-      if hasRoom { remember(pipeline.evaluation(image), path) }
+      if hasRoom { remember(pipeline.resized(image), path) }
       return nil
     } catch {
       return try PictureProblem(error, origin: sample.origin)
@@ -117,7 +125,7 @@ extension PictureStore {
 
   /// Whether memory takes one more picture.
   private var hasRoom: Bool {
-    memory.withLock { $0.bytes + pipeline.sizePixels * pipeline.sizePixels <= limitBytes }
+    memory.withLock { $0.bytes + pipeline.resizedSide * pipeline.resizedSide <= limitBytes }
   }
 
   /// What a run should say about its pictures at its end.

@@ -7,6 +7,8 @@ import Foundation
 struct Pickler {
   private(set) var data = Data([0x80, 2])
   private var names: [String: UInt8] = [:]
+  /// Tensors that values refer to by name: shape and storage.
+  var references: [String: (shape: Shape, storage: String)] = [:]
 
   /// The pickle, closed.
   var finished: Data { data + Data([UInt8(ascii: ".")]) }
@@ -31,7 +33,7 @@ struct Pickler {
 
   /// Writes a value.
   ///
-  /// - Returns: false for tensors and values without a plain form.
+  /// - Returns: false for tensors that are none of `references`, and values without a plain form.
   mutating func write(_ value: TorchValue) -> Bool {
     switch value {
     case .none: open("N")
@@ -55,6 +57,9 @@ struct Pickler {
         if !write(entry.key) || !write(entry.value) { return false }
       }
       open("u")
+    case .reference(let name):
+      guard let tensor = references[name] else { return false }
+      write(shape: tensor.shape, dtype: .float32, storage: tensor.storage)
     case .tensor, .other: return false
     }
     return true

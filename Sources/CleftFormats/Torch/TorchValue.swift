@@ -14,6 +14,8 @@ public enum TorchValue: Sendable, Equatable {
   case dictionary([Entry])
   /// A tensor outside the weights, for example an optimizer's moment.
   case tensor(dtype: DType, shape: Shape)
+  /// A float32 tensor to be written, by the name under which the writer is given it.
+  case reference(String)
   /// What has no plain form: the name of a type or function, bytes, a number of more than 64 bits, or values nested too
   /// deeply.
   case other(String)
@@ -74,6 +76,7 @@ extension TorchValue: CustomStringConvertible {
     case .dictionary(let entries):
       "{\(entries.map { "\($0.key): \($0.value)" }.joined(separator: ", "))}"
     case .tensor(let dtype, let shape): "tensor \(dtype.rawValue) \(shape)"
+    case .reference(let name): "tensor \(name)"
     case .other(let text): "<\(text)>"
     }
   }

@@ -13,26 +13,35 @@ public enum TorchWriter {
   ///   - stateDict: tensors, keys in the order given.
   ///   - integers: tensors of integers, behind the others.
   ///   - values: entries of the top dictionary before the weights; none for a bare file.
+  ///   - references: tensors that `values` refer to, float32 whatever the type of the weights.
   ///   - dtype: float32, or bfloat16 or float16 rounded to nearest, ties to even.
   ///   - isBare: whether the state_dict is the whole file.
   /// - Throws: `FormatError.system`, or `.malformed` naming a tensor with a number too large for the type, or a value
   ///   that has no plain form.
   public static func write(
     stateDict: [(key: String, tensor: Tensor)], integers: [IntegerTensor] = [],
-    values: [(String, TorchValue)] = [], dtype: DType = .float32, isBare: Bool = false, to path: String
+    values: [(String, TorchValue)] = [], references: [(key: String, tensor: Tensor)] = [],
+    dtype: DType = .float32, isBare: Bool = false, to path: String
   ) throws(FormatError) {
-    precondition(values.isEmpty || !isBare, "torch writer: values in a bare state_dict")
-    let (pickle, storages) = try pickle(stateDict, integers, values, dtype, isBare: isBare, path: path)
+    precondition(
+      (values.isEmpty && references.isEmpty) || !isBare, "torch writer: values in a bare state_dict")
+    let (pickle, weights) = try pickle(
+      stateDict, integers, values, references, dtype, isBare: isBare, path: path)
+    let stored = stateDict + references
+    // The references' storages come first.
+    let storages =
+      references.indices.map { Member(tensor: stateDict.count + $0, dtype: .float32, isInteger: false) }
+      + weights
     try FileSystem.write(to: path) { handle in
       var archive = ZipWriter(handle)
       try archive.add("archive/data.pkl", pickle)
       try archive.add("archive/byteorder", Data("little".utf8))
       for (index, storage) in storages.enumerated() {
-        if storage.tensor >= stateDict.count {
-          try archive.add("archive/data/\(index)", integers[storage.tensor - stateDict.count].bytes)
+        if storage.isInteger {
+          try archive.add("archive/data/\(index)", integers[storage.tensor].bytes)
           continue
         }
-        let (key, tensor) = stateDict[storage.tensor]
+        let (key, tensor) = stored[storage.tensor]
         let size = tensor.count * storage.dtype.byteCount
         try archive.add("archive/data/\(index)", size: size) { write in
           if storage.dtype == .int64 {
@@ -51,6 +60,7 @@ public enum TorchWriter {
   private struct Member {
     let tensor: Int
     let dtype: DType
+    let isInteger: Bool
   }
 
   /// Tensors with the same one have the same elements.
@@ -62,9 +72,13 @@ public enum TorchWriter {
 
   private static func pickle(
     _ stateDict: [(key: String, tensor: Tensor)], _ integers: [IntegerTensor],
-    _ values: [(String, TorchValue)], _ dtype: DType, isBare: Bool, path: String
+    _ values: [(String, TorchValue)], _ references: [(key: String, tensor: Tensor)], _ dtype: DType,
+    isBare: Bool, path: String
   ) throws(FormatError) -> (Data, [Member]) {
     var pickler = Pickler()
+    for (index, (key, tensor)) in references.enumerated() {
+      pickler.references[key] = (tensor.shape, "\(index)")
+    }
     if !isBare {
       pickler.open("}(")
       for (name, value) in values {
@@ -87,15 +101,16 @@ public enum TorchWriter {
       let identity = Identity(
         address: tensor.read { UInt(bitPattern: $0) }, count: tensor.count, dtype: type)
       let storage = (tensor.count > 0 ? known[identity] : nil) ?? members.count
-      if storage == members.count { members.append(Member(tensor: index, dtype: type)) }
+      if storage == members.count { members.append(Member(tensor: index, dtype: type, isInteger: false)) }
       known[identity] = storage
       pickler.write(key)
-      pickler.write(shape: tensor.shape, dtype: type, storage: "\(storage)")
+      pickler.write(shape: tensor.shape, dtype: type, storage: "\(references.count + storage)")
     }
     for (index, tensor) in integers.enumerated() {
       pickler.write(tensor.key)
-      pickler.write(shape: tensor.shape, dtype: tensor.dtype, storage: "\(members.count)")
-      members.append(Member(tensor: stateDict.count + index, dtype: tensor.dtype))
+      pickler.write(
+        shape: tensor.shape, dtype: tensor.dtype, storage: "\(references.count + members.count)")
+      members.append(Member(tensor: index, dtype: tensor.dtype, isInteger: true))
     }
     pickler.open(isBare ? "u" : "uu")
     return (pickler.finished, members)

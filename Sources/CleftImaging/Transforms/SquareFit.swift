@@ -3,18 +3,28 @@ public enum SquareFit {
   /// The size of the fitted picture without its padding; of equal sides the height counts as the longer one.
   ///
   /// The shorter side is cut to whole pixels, so some squares lose a column and get it back as padding, as published.
-  package static func fittedSize(width: Int, height: Int, side: Int) -> (width: Int, height: Int) {
+  ///
+  /// - Parameter truncates: off rounds it to the nearest pixel, so that squares stay squares.
+  package static func fittedSize(
+    width: Int, height: Int, side: Int, truncates: Bool = true
+  ) -> (width: Int, height: Int) {
     let scale = Double(side) / Double(max(width, height))
-    if height >= width { return (max(1, Int(Double(width) * scale)), side) }
-    return (side, max(1, Int(Double(height) * scale)))
+    func scaled(_ length: Int) -> Int {
+      let exact = Double(length) * scale
+      return max(1, Int(truncates ? exact : exact.rounded()))
+    }
+    return height >= width ? (scaled(width), side) : (side, scaled(height))
   }
 
   /// Fits a picture into a square.
   ///
   /// An odd number of padding rows or columns puts the extra one below or to the right.
-  public static func apply(_ image: GrayImage, side: Int = 256) -> GrayImage {
+  ///
+  /// - Parameter truncates: off rounds the shorter side instead of cutting it to whole pixels.
+  public static func apply(_ image: GrayImage, side: Int = 256, truncates: Bool = true) -> GrayImage {
     precondition(image.width > 0 && image.height > 0, "square fit: \(image.width) x \(image.height)")
-    let (width, height) = fittedSize(width: image.width, height: image.height, side: side)
+    let (width, height) = fittedSize(
+      width: image.width, height: image.height, side: side, truncates: truncates)
     if width == image.width && height == image.height && width == height { return image }
     let (left, top) = ((side - width) / 2, (side - height) / 2)
     return GrayImage(width: side, height: side) { square in

@@ -39,6 +39,8 @@ public final class BertEncoder: TextTower {
   public let config: BertConfig
   /// Whether blocks keep only their inputs and are computed again in backward.
   public var recomputesBlocks = false
+  /// Whether that cuts blocks with a frozen input off the tape, as published.
+  public var detachesUnderRecompute = false
   /// What the parts are called; adapters go where PEFT puts them.
   public let names = TextTowerNames(
     blocks: "encoder.layer", tokens: "embeddings.word_embeddings", norms: ["LayerNorm"],

@@ -10,10 +10,10 @@ public final class ImageEncoder: Module {
   @Child("global_embed") public var projection: any UnaryLayer
   let pooling: ImagePooling
 
-  init(_ config: DualEncoderConfig) {
-    _model.wrappedValue = config.vision.makeTower()
-    _projection.wrappedValue = makeHead(config.head, config.vision.hiddenSize, config.embeddingSize)
-    pooling = config.pooling
+  init(_ vision: any ImageTowerConfig, pooling: ImagePooling, projection: any UnaryLayer) {
+    _model.wrappedValue = vision.makeTower()
+    _projection.wrappedValue = projection
+    self.pooling = pooling
   }
 
   /// Unit vectors of images: `[B, 3, H, W]` → `[B, E]`.
@@ -43,6 +43,8 @@ public final class TextEncoder: Module {
   @Child("model") public var model: any TextTower
   /// The projection.
   @Child("global_embed") public var projection: any UnaryLayer
+  /// Whether dropout of the language model and its adapters goes on in training while they are frozen, as published.
+  public var dropsOutWhileFrozen = true
 
   init(_ config: DualEncoderConfig) {
     _model.wrappedValue = config.text.makeTower()
@@ -57,7 +59,18 @@ public final class TextEncoder: Module {
   /// What the language model makes of captions, each by itself: packed captions → `[B, C]`.
   public func feature(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
     let tower = model
+    var context = context
+    context.isTraining = dropsOut(context)
     return tower(batch, context)
+  }
+
+  /// Whether dropout of the language model is in force in a pass; without it equal captions have equal features.
+  ///
+  /// Vectors in front of captions have none of their own.
+  public func dropsOut(_ context: ForwardContext) -> Bool {
+    guard context.isTraining, !dropsOutWhileFrozen else { return context.isTraining }
+    let vectors = model.virtualTokens?.cell
+    return model.parameters.contains { $0.cell.isTrainable && $0.cell !== vectors }
   }
 
   /// Unit vectors of features, whose batch norm mixes them: `[B, C]` → `[B, E]`.
@@ -77,6 +90,8 @@ public final class TextEncoder: Module {
 public final class DualEncoder: Module {
   /// Natural logarithm of the inverse temperature, a scalar.
   @Parameter public var logitScale: Tensor
+  /// Shift of the scores that the sigmoid loss trains, a scalar; nil without.
+  @OptionalParameter public var logitBias: Tensor?
   /// Image side.
   @Child("img_encoder_q") public var image: ImageEncoder
   /// Text side.
@@ -88,7 +103,10 @@ public final class DualEncoder: Module {
   public init(_ config: DualEncoderConfig) {
     self.config = config
     _logitScale = Parameter("logit_scale", [], .constant(log(1 / config.temperature)))
-    _image.wrappedValue = ImageEncoder(config)
+    _logitBias = Self.bias(isPresent: config.hasLogitBias)
+    _image.wrappedValue = ImageEncoder(
+      config.vision, pooling: config.pooling,
+      projection: makeHead(config.head, config.vision.hiddenSize, config.embeddingSize))
     _text.wrappedValue = TextEncoder(config)
   }
 
@@ -96,6 +114,18 @@ public final class DualEncoder: Module {
   public func setCaptions(length: Int, pooledToken: PooledToken) {
     config.captionLength = length
     config.pooledToken = pooledToken
+  }
+
+  /// Adds a shift of the scores with its start value, or takes it away; one that is there already stays as it is.
+  public func setLogitBias(isPresent: Bool) {
+    if isPresent == config.hasLogitBias { return }
+    config.hasLogitBias = isPresent
+    _logitBias = Self.bias(isPresent: isPresent)
+  }
+
+  /// Far below 0, since most pairs of a batch are no match.
+  private static func bias(isPresent: Bool) -> OptionalParameter {
+    OptionalParameter("logit_bias", [], .constant(-10), isPresent: isPresent)
   }
 
   /// Packs captions the way this model reads them.

@@ -22,6 +22,8 @@ public struct DualEncoderConfig: Codable, Sendable {
   public var captionLength: Int
   /// Start of the temperature; the trained `logit_scale` is ln(1/temperature).
   public var temperature: Float
+  /// Whether a shift of the scores is trained beside their scale, as the sigmoid loss wants it.
+  public var hasLogitBias = false
 
   /// Makes a configuration.
   public init(
@@ -40,7 +42,7 @@ public struct DualEncoderConfig: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case vision, text, embeddingSize, head, pooling, pooledToken, captionLength, temperature
+    case vision, text, embeddingSize, head, pooling, pooledToken, captionLength, temperature, hasLogitBias
   }
 
   /// Reads a configuration.
@@ -55,6 +57,7 @@ public struct DualEncoderConfig: Codable, Sendable {
       pooledToken: try values.decode(PooledToken.self, forKey: .pooledToken),
       captionLength: try values.decode(Int.self, forKey: .captionLength),
       temperature: try values.decode(Float.self, forKey: .temperature))
+    hasLogitBias = try values.decodeIfPresent(Bool.self, forKey: .hasLogitBias) ?? false
   }
 
   /// Writes the configuration.
@@ -68,6 +71,7 @@ public struct DualEncoderConfig: Codable, Sendable {
     try values.encode(pooledToken, forKey: .pooledToken)
     try values.encode(captionLength, forKey: .captionLength)
     try values.encode(temperature, forKey: .temperature)
+    if hasLogitBias { try values.encode(hasLogitBias, forKey: .hasLogitBias) }
   }
 
   /// What makes these numbers impossible together, nil if nothing does.

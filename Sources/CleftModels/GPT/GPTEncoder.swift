@@ -31,6 +31,8 @@ public final class GPTEncoder: TextTower {
   public let config: GPTConfig
   /// Whether blocks keep only their inputs and are computed again in backward.
   public var recomputesBlocks = false
+  /// Whether that cuts blocks with a frozen input off the tape, as published.
+  public var detachesUnderRecompute = false
   /// What the parts are called; adapters go where PEFT puts them, IA3 also where the published program does.
   public let names = TextTowerNames(
     blocks: "transformer.h", tokens: "transformer.wte", norms: ["ln_1", "ln_2", "ln_f"],

@@ -28,6 +28,8 @@ public final class LlamaEncoder: TextTower {
   public let config: LlamaConfig
   /// Whether blocks keep only their inputs and are computed again in backward.
   public var recomputesBlocks = false
+  /// Whether that cuts blocks with a frozen input off the tape, as published.
+  public var detachesUnderRecompute = false
   /// What the parts are called; adapters go where PEFT puts them.
   public let names = TextTowerNames(
     blocks: "model.layers", tokens: "model.embed_tokens",

@@ -9,6 +9,9 @@ public protocol TextTower: VirtualTokenHost, PrefixHost {
   var hiddenSize: Int { get }
   /// Whether blocks keep only their inputs and are computed again in backward.
   var recomputesBlocks: Bool { get set }
+  /// Whether computing blocks again cuts them off the tape where their input is frozen, as published: what is trained
+  /// inside them then gets no gradient.
+  var detachesUnderRecompute: Bool { get set }
   /// What the parts are called.
   var names: TextTowerNames { get }
   /// The hidden state that stands for each caption, after the final norm: `[B, C]`.
@@ -144,6 +147,16 @@ protocol TextBlock: Module {
 extension TextTower {
   /// Runs the blocks one after another, computing them again in backward where asked to.
   func run(
+    _ blocks: [any TextBlock], on x: Tensor, _ batch: TextBatch, keyWidth: Int, _ context: ForwardContext
+  ) -> Tensor {
+    // Prefix tuning has no published behavior here: the published program crashes.
+    if recomputesBlocks && detachesUnderRecompute && context.isTraining && !x.isTracked && prefix == nil {
+      return withoutGradients { pass(blocks, on: x, batch, keyWidth: keyWidth, context) }
+    }
+    return pass(blocks, on: x, batch, keyWidth: keyWidth, context)
+  }
+
+  private func pass(
     _ blocks: [any TextBlock], on x: Tensor, _ batch: TextBatch, keyWidth: Int, _ context: ForwardContext
   ) -> Tensor {
     // A frozen tower keeps nothing for backward, so there is nothing to compute again.

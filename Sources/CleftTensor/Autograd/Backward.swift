@@ -21,6 +21,12 @@ public struct Gradients {
     }
   }
 
+  /// The gradients of all leaves but some.
+  public func without(_ leaves: [Node]) -> Gradients {
+    let ids = Set(leaves.map(\.id))
+    return Gradients(byLeaf.filter { !ids.contains($0.key) })
+  }
+
   /// Multiplies every gradient by `factor`.
   public mutating func scale(by factor: Float) {
     if factor == 1 { return }
@@ -36,9 +42,23 @@ extension Tensor {
     precondition(count == 1, "gradients: the loss has shape [\(shape)], expected one element")
     guard let node else { return Gradients() }
     let pass = BackwardPass()
-    pass.run(from: node, gradient: Tensor(shape, repeating: 1))
+    pass.run(from: [(node, Tensor(shape, repeating: 1))])
     return Gradients(pass.leaves)
   }
+}
+
+/// Gradients, in every tracked leaf, of a loss whose gradients in some tensors are known already.
+///
+/// The second half of a loss that was computed in two: what `outputs` were computed from is walked once, newest operation
+/// first, and used up.
+///
+/// - Parameter known: the loss's gradient in each output, of its shape.
+public func gradients(of outputs: [Tensor], _ known: [Tensor]) -> Gradients {
+  precondition(
+    outputs.map(\.shape) == known.map(\.shape), "gradients: \(outputs.map(\.shape)), \(known.map(\.shape))")
+  let pass = BackwardPass()
+  pass.run(from: zip(outputs, known).compactMap { output, gradient in output.node.map { ($0, gradient) } })
+  return Gradients(pass.leaves)
 }
 
 /// One walk over the tape, newest operation first.
@@ -46,9 +66,9 @@ final class BackwardPass {
   private var pending: [UInt64: Tensor] = [:]
   fileprivate(set) var leaves: [UInt64: Tensor] = [:]
 
-  func run(from root: Node, gradient: Tensor) {
-    pending[root.id] = gradient
-    for node in newestFirst(root) {
+  func run(from roots: [(node: Node, gradient: Tensor)]) {
+    for root in roots { add(root.node.id, root.gradient) }
+    for node in newestFirst(roots.map(\.node)) {
       guard let gradient = pending.removeValue(forKey: node.id) else { continue }
       guard let backward = node.backward else {
         precondition(
@@ -73,9 +93,9 @@ final class BackwardPass {
   fileprivate func takePending(_ id: UInt64) -> Tensor? { pending.removeValue(forKey: id) }
   fileprivate func setPending(_ id: UInt64, _ gradient: Tensor) { pending[id] = gradient }
 
-  private func newestFirst(_ root: Node) -> [Node] {
-    var seen: Set<UInt64> = [root.id]
-    var found = [root]
+  private func newestFirst(_ roots: [Node]) -> [Node] {
+    var seen: Set<UInt64> = []
+    var found = roots.filter { seen.insert($0.id).inserted }
     var next = 0
     while next < found.count {
       for case let input? in found[next].inputs where seen.insert(input.id).inserted { found.append(input) }
@@ -146,7 +166,7 @@ public func recompute(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor
       let again = body(saved.indices.map { isTracked[$0] ? saved[$0].tracked(by: leaves[$0]) : saved[$0] })
       guard let node = again.node else { return }
       let inner = BackwardPass()
-      inner.run(from: node, gradient: gradient)
+      inner.run(from: [(node, gradient)])
       let own = Set(leaves.map(\.id))
       for (id, gradient) in inner.leaves where !own.contains(id) { sink.pass.accumulate(leaf: id, gradient) }
       for (index, leaf) in leaves.enumerated() {

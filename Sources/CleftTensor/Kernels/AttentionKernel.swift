@@ -29,6 +29,8 @@ struct AttentionKernel {
   }
 
   func forward(_ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, out: Pointer) {
+    let start = WorkClock.now()
+    defer { WorkClock.add(.attention, since: start) }
     let mask = mask
     eachItem(scratch: scratchCount, headsApart: false) { sequence, head, _, p in
       let column = head * headSize
@@ -56,6 +58,8 @@ struct AttentionKernel {
     _ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, dOut: Pointer,
     _ d: AttentionRows, _ dPrefix: AttentionRows?, _ dBias: Pointer?
   ) {
+    let start = WorkClock.now()
+    defer { WorkClock.add(.attention, since: start) }
     let mask = mask
     let half = scratchCount
     // Sequences share prefix and bias: their gradients are summed by one thread a head, in the order of the sequences.

@@ -45,6 +45,8 @@ struct ConvolutionKernel {
 
   /// `y = patches(x)·wᵀ + b`; `w` is `[out, kh·kw·in]`.
   func forward(_ x: Pointer, weight: Pointer, bias: UnsafePointer<Float>?, into y: Pointer) {
+    let start = WorkClock.now()
+    defer { WorkClock.add(.product, since: start) }
     let all = pieces.flatMap { $0 }
     spread(all.count) { index in
       let lines = all[index]
@@ -67,6 +69,8 @@ struct ConvolutionKernel {
 
   /// `dx = spread(dy·w) + beta · dx`; images in parallel, the pieces of one in order.
   func inputGradient(_ dy: Pointer, weight: Pointer, into dx: Pointer, beta: Float) {
+    let start = WorkClock.now()
+    defer { WorkClock.add(.product, since: start) }
     let (groups, perGroup) = (pieces, imagesPerGroup)
     spread(groups.count) { index in
       let pixels = input.height * input.width * inputChannels
@@ -90,6 +94,8 @@ struct ConvolutionKernel {
 
   /// `dw = Σ dyᵀ·patches(x)` `[out, kh·kw·in]`: a fixed number of partial sums, added up in order.
   func weightGradient(_ x: Pointer, _ dy: Pointer, into dw: Pointer) {
+    let start = WorkClock.now()
+    defer { WorkClock.add(.product, since: start) }
     let all = pieces.flatMap { $0 }
     let size = outputChannels * patchWidth
     // At most 16 sums, and no more than about 64 MiB of them.

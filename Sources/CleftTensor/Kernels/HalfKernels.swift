@@ -38,6 +38,8 @@ extension Kernels {
     guard let gemm = HalfProduct.gemm, Runtime.hasHalfProducts else {
       return widenedMatmul(a, b, into: c, m: m, n: n, k: k, beta: beta)
     }
+    let start = WorkClock.now()
+    defer { WorkClock.add(.product, since: start) }
     let (down, across) = tileGrid(m, n, k)
     let (first, second) = (a.matrix.pointer, b.matrix.pointer)
     let (aStride, bStride) = (a.matrix.columns, b.matrix.columns)

@@ -37,6 +37,8 @@ extension Kernels {
     beta: Float
   ) {
     if m == 0 || n == 0 { return }
+    let start = WorkClock.now()
+    defer { WorkClock.add(.product, since: start) }
     let (down, across) = tileGrid(m, n, k)
     spread(down * across) { tile in
       let (i, j) = (tile / across, tile % across)

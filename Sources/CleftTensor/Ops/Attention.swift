@@ -99,19 +99,20 @@ private func attention(
   let work = AttentionKernel(
     layout: layout, options: options, width: width, prefixCount: prefix?.table.shape[0] ?? 0,
     bias: bias?.extents)
-  let saved = sources.map(\.detached)
+  let inputs = [prefix?.table.node, bias?.table.node] + sources.map(\.node)
+  let kept = sources.map { SavedTensor($0, for: inputs) }
   let savedPrefix = prefix.map {
     AttentionPrefix(table: $0.table.detached, keyColumn: $0.keyColumn, valueColumn: $0.valueColumn)
   }
   let savedBias = bias?.table.detached
   let result = Tensor(uninitialized: [layout.rowCount, width])
-  withExtendedLifetime((saved, savedPrefix, savedBias)) {
+  withExtendedLifetime((sources, savedPrefix, savedBias)) {
     work.forward(
-      AttentionRows(saved, width: width), savedPrefix.map { AttentionRows($0, $0.table.pointer) },
+      AttentionRows(sources, width: width), savedPrefix.map { AttentionRows($0, $0.table.pointer) },
       bias: savedBias?.pointer, out: result.pointer)
   }
-  let inputs = [prefix?.table.node, bias?.table.node] + sources.map(\.node)
   return result.recorded(inputs) { gradient, sink in
+    let saved = kept.map(\.tensor)
     let targets = saved.map { Tensor(uninitialized: $0.shape) }
     let dBias = savedBias.flatMap { sink.wants(1) ? Tensor($0.shape) : nil }
     func run(_ dPrefix: AttentionRows?) {

@@ -41,11 +41,16 @@ public struct ContrastiveResult {
 /// Symmetric contrastive loss of matched pairs.
 ///
 /// `CE(S, rows) + CE(Sᵀ, rows)` with `S = u·vᵀ·exp(logitScale)`. CLEFT sums the two directions, CLIP averages them.
+/// Where several pairs match each other, the target of a row is spread evenly over them.
 ///
+/// - Parameter groups: one number a pair; pairs of one number match each other too. Nil, as published: none do.
 /// - Shapes: `images` `[B, E]` and `texts` `[B, E]`, rows of length 1; `logitScale` scalar.
 /// - Saves: both inputs and the gradient in `S`.
-/// - Source: Radford et al. 2021, arXiv 2103.00020, figure 3.
-public func contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor) -> ContrastiveResult {
+/// - Source: Radford et al. 2021, arXiv 2103.00020, figure 3; several matches: Khosla et al. 2020, arXiv 2004.11362,
+///   and Yang et al. 2022, arXiv 2204.03610.
+public func contrastiveLoss(
+  images: Tensor, texts: Tensor, logitScale: Tensor, groups: [Int]? = nil
+) -> ContrastiveResult {
   precondition(images.shape == texts.shape, "contrastiveLoss: [\(images.shape)] and [\(texts.shape)]")
   let (batch, width) = (images.shape[0], images.shape[1])
   let cosines = Tensor(uninitialized: [batch, batch])
@@ -58,20 +63,24 @@ public func contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor) -
   let logits = Tensor(uninitialized: [batch, batch])
   with(cosines, logits) { Kernels.scale($0, by: scale, into: $1, count: batch * batch) }
 
-  // slope = (softmax over rows + softmax over columns - 2·identity) / B, the gradient of the loss in S.
+  // slope = (softmax over rows + softmax over columns - 2·targets) / B, the gradient of the loss in S.
   let byRow = logits.copied()
   let byColumn = Tensor(uninitialized: [batch, batch])
+  let matches = matches(groups, count: batch)
   var total = 0.0
   with(logits, byRow, byColumn) { s, rows, columns in
     for i in 0..<batch { for j in 0..<batch { columns[j * batch + i] = s[i * batch + j] } }
     for i in 0..<batch {
-      total += Kernels.negativeLogLikelihood(rows + i * batch, count: batch, target: i)
-      total += Kernels.negativeLogLikelihood(columns + i * batch, count: batch, target: i)
+      for side in [rows + i * batch, columns + i * batch] {
+        let score = matches[i].reduce(0) { $0 + Double(side[$1]) } / Double(matches[i].count)
+        total += Kernels.probabilities(side, count: batch) - score
+      }
     }
     for i in 0..<batch {
-      for j in 0..<batch {
-        rows[i * batch + j] = (rows[i * batch + j] + columns[j * batch + i] - (i == j ? 2 : 0)) / Float(batch)
-      }
+      let row = rows + i * batch
+      for j in 0..<batch { row[j] += columns[j * batch + i] }
+      for j in matches[i] { row[j] -= 2 / Float(matches[i].count) }
+      for j in 0..<batch { row[j] /= Float(batch) }
     }
   }
   let slope = byRow
@@ -95,17 +104,4 @@ public func contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor) -
     }
   }
   return ContrastiveResult(loss: recorded, logits: logits)
-}
-
-extension Kernels {
-  /// Turns a row of scores into probabilities in place and returns -log of the target's, in Double.
-  static func negativeLogLikelihood(_ row: Pointer, count: Int, target: Int) -> Double {
-    let top = Double(maximum(row, count: count))
-    let score = Double(row[target])
-    var sum = 0.0
-    for i in 0..<count { sum += Foundation.exp(Double(row[i]) - top) }
-    let logSum = log(sum) + top
-    for i in 0..<count { row[i] = Float(Foundation.exp(Double(row[i]) - logSum)) }
-    return logSum - score
-  }
 }

@@ -41,9 +41,9 @@ public func gelu(_ x: Tensor, _ form: GELUForm) -> Tensor {
     case .tanh: Kernels.geluTanh(x, into: y, count: result.count)
     }
   }
-  let saved = x.detached
+  let kept = SavedTensor(x, for: [x.node])
   return result.recorded([x.node]) { gradient, sink in
-    let out = Tensor(uninitialized: saved.shape)
+    let (saved, out) = (kept.tensor, Tensor(uninitialized: kept.shape))
     with(saved, gradient, out) { x, dy, dx in
       switch form {
       case .erf: Kernels.geluBackward(x, dy, into: dx, count: out.count)
@@ -66,7 +66,7 @@ public func addScaled(_ residual: Tensor, _ branch: Tensor, _ gamma: Tensor) -> 
   let (rows, width) = (branch.shape.rows, branch.shape.last)
   let result = Tensor(uninitialized: residual.shape)
   with(residual, branch, gamma, result) { Kernels.addScaled($0, $1, $2, into: $3, rows: rows, width: width) }
-  let savedBranch = gamma.isTracked ? branch.detached : nil
+  let savedBranch = gamma.isTracked ? SavedTensor(branch, for: [gamma.node]) : nil
   let savedGamma = gamma.detached
   return result.recorded([residual.node, branch.node, gamma.node]) { gradient, sink in
     sink.add(0, gradient)
@@ -77,7 +77,7 @@ public func addScaled(_ residual: Tensor, _ branch: Tensor, _ gamma: Tensor) -> 
     }
     if let savedBranch, sink.wants(2) {
       sink.accumulate(2, [width]) { target, beta in
-        with(gradient, savedBranch) {
+        with(gradient, savedBranch.tensor) {
           Kernels.columnSums($0, times: $1, into: target, beta: beta, rows: rows, width: width)
         }
       }
@@ -94,7 +94,7 @@ public func scaleColumns(_ x: Tensor, by factors: Tensor) -> Tensor {
   precondition(factors.count == width, "scaleColumns: [\(x.shape)] by [\(factors.shape)]")
   let result = Tensor(uninitialized: x.shape)
   with(x, factors, result) { Kernels.scaleColumns($0, $1, into: $2, rows: rows, width: width) }
-  let savedInput = factors.isTracked ? x.detached : nil
+  let savedInput = factors.isTracked ? SavedTensor(x, for: [factors.node]) : nil
   let savedFactors = factors.detached
   return result.recorded([x.node, factors.node]) { gradient, sink in
     if sink.wants(0) {
@@ -104,7 +104,7 @@ public func scaleColumns(_ x: Tensor, by factors: Tensor) -> Tensor {
     }
     if let savedInput, sink.wants(1) {
       sink.accumulate(1, savedFactors.shape) { target, beta in
-        with(gradient, savedInput) {
+        with(gradient, savedInput.tensor) {
           Kernels.columnSums($0, times: $1, into: target, beta: beta, rows: rows, width: width)
         }
       }

@@ -10,8 +10,11 @@ public func siluProduct(gate: Tensor, up: Tensor) -> Tensor {
   with(gate, up, result) {
     Kernels.siluProduct($0, $1, inputStride: width, into: $2, rows: rows, width: width)
   }
-  let (savedGate, savedUp) = (gate.detached, up.detached)
-  return result.recorded([gate.node, up.node]) { gradient, sink in
+  let nodes = [gate.node, up.node]
+  let (keptGate, keptUp) = (SavedTensor(gate, for: nodes), SavedTensor(up, for: nodes))
+  return result.recorded(nodes) { gradient, sink in
+    let (savedGate, savedUp) = (keptGate.tensor, keptUp.tensor)
+
     let (dGate, dUp) = (Tensor(uninitialized: savedUp.shape), Tensor(uninitialized: savedUp.shape))
     with(savedGate, savedUp, gradient) { gate, up, dy in
       with(dGate, dUp) {
@@ -36,8 +39,9 @@ public func siluProduct(packed x: Tensor) -> Tensor {
   with(x, result) {
     Kernels.siluProduct($0, $0 + width, inputStride: 2 * width, into: $1, rows: rows, width: width)
   }
-  let saved = x.detached
+  let kept = SavedTensor(x, for: [x.node])
   return result.recorded([x.node]) { gradient, sink in
+    let saved = kept.tensor
     let out = Tensor(uninitialized: saved.shape)
     with(saved, gradient, out) { x, dy, dx in
       Kernels.siluProductBackward(

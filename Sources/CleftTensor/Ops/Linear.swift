@@ -37,7 +37,7 @@ private func linear(
       Operand(x, rowStride: width), Operand(w, rowStride: stride, transposed: layout == .outIn), into: y,
       rowStride: out, m: rows, n: out, k: width, beta: bias == nil ? 0 : 1)
   }
-  let savedInput = weight.isTracked ? x.detached : nil
+  let savedInput = weight.isTracked ? SavedTensor(x, for: [weight.node]) : nil
   let savedWeight = x.isTracked ? weight.detached : nil
   let (inputShape, weightShape) = (x.shape, weight.shape)
   return result.recorded([x.node, weight.node, bias?.node]) { gradient, sink in
@@ -53,7 +53,7 @@ private func linear(
     }
     if sink.wants(1), let savedInput {
       sink.accumulate(1, weightShape) { target, beta in
-        with(gradient, savedInput) { dy, x in
+        with(gradient, savedInput.tensor) { dy, x in
           let dyT = Operand(dy, rowStride: out, transposed: layout == .outIn)
           let xT = Operand(x, rowStride: width, transposed: layout == .inOut)
           if layout == .outIn {

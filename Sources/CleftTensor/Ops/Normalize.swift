@@ -18,8 +18,10 @@ public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Fl
         x, weight: w, bias: b, epsilon: epsilon, into: y, statistics: $0, rows: rows, width: width)
     }
   }
-  let (saved, savedWeight) = (x.detached, weight.detached)
-  return result.recorded([x.node, weight.node, bias.node]) { gradient, sink in
+  let nodes = [x.node, weight.node, bias.node]
+  let (kept, savedWeight) = (SavedTensor(x, for: nodes), weight.detached)
+  return result.recorded(nodes) { gradient, sink in
+    let saved = kept.tensor
     if sink.wants(0) {
       sink.accumulate(0, saved.shape) { target, beta in
         with(saved, savedWeight, statistics, gradient) { x, w, s, dy in

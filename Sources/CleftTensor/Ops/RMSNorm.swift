@@ -13,8 +13,11 @@ public func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> Tensor {
   with(x, weight, result, scales) {
     Kernels.rmsNorm($0, weight: $1, epsilon: epsilon, into: $2, scales: $3, rows: rows, width: width)
   }
-  let (saved, savedWeight) = (x.detached, weight.detached)
-  return result.recorded([x.node, weight.node]) { gradient, sink in
+  let nodes = [x.node, weight.node]
+  let (kept, savedWeight) = (SavedTensor(x, for: nodes), weight.detached)
+  return result.recorded(nodes) { gradient, sink in
+    let saved = kept.tensor
+
     if sink.wants(0) {
       sink.accumulate(0, saved.shape) { target, beta in
         with(saved, savedWeight, scales, gradient) { x, w, s, dy in

@@ -1,37 +1,12 @@
 import CleftFormats
-import CleftModels
 import CleftNN
 import CleftTensor
-import CleftText
-import Foundation
-
-/// Where a run stands, besides weights and optimizer state.
-public struct RunState: Codable, Sendable, Equatable {
-  /// Optimizer steps done.
-  public var step: Int
-  /// What the loop carries along.
-  public var progress: RunProgress
-  /// Settings that decide the numbers; a resumed run must have the same.
-  public var settings: [String: String]
-  /// Fingerprint of each file of the checkpoint.
-  public var checksums: [String: String]
-
-  /// Makes a state.
-  public init(
-    step: Int, progress: RunProgress = RunProgress(), settings: [String: String],
-    checksums: [String: String] = [:]
-  ) {
-    self.step = step
-    self.progress = progress
-    self.settings = settings
-    self.checksums = checksums
-  }
-}
 
 /// Writing and reading checkpoint folders.
 ///
-/// `model.json`, `model.safetensors`, `optimizer.safetensors`, `tokenizer.json`, `state.json`. A folder is written under
-/// another name, read back and compared, and only then renamed: one that has its name is whole.
+/// `model.json`, `model.safetensors`, `base.json`, `optimizer.safetensors`, `optimizer.json`, `tokenizer.json`,
+/// `state.json`. A folder is written under another name, read back and compared, and only then renamed: one that has its
+/// name is whole.
 public enum Checkpoint {
   /// Name of the folder of a step.
   public static func folderName(step: Int) -> String {
@@ -51,96 +26,104 @@ public enum Checkpoint {
     public var tokenizerJSON: String?
     /// Where the run stands.
     public var state: RunState
+    /// Whether frozen tensors that can be read again from the files they came from are stored nevertheless.
+    public var storesBase: Bool
 
     /// Collects the contents.
+    ///
+    /// - Parameter storesBase: off makes a checkpoint that is small and needs the base files.
     public init(
       model: any Module, description: any StoredModel, optimizer: (any Optimizer)?, tokenizerJSON: String?,
-      state: RunState
+      state: RunState, storesBase: Bool = true
     ) {
       self.model = model
       self.description = description
       self.optimizer = optimizer
       self.tokenizerJSON = tokenizerJSON
       self.state = state
+      self.storesBase = storesBase
     }
 
-    /// Bytes that writing takes, roughly.
-    var byteCount: Int {
-      4
-        * (model.cells().reduce(0) { $0 + $1.cell.shape.count }
-          + (optimizer?.state.reduce(0) { $0 + $1.tensor.count } ?? 0))
+    /// Which tensors are stored and which lie in base files.
+    var parts: CheckpointParts { CheckpointParts(model.cells(), storesBase: storesBase) }
+
+    /// Bytes of the checkpoint once every trained parameter has moved.
+    public var byteCount: Int {
+      let optimizer = optimizer.map { $0.fullStateByteCount + OptimizerLayout($0).json.utf8.count } ?? 0
+      let texts =
+        jsonText(description, pretty: true).utf8.count + jsonText(state, pretty: true).utf8.count
+        + (tokenizerJSON?.utf8.count ?? 0)
+      // Disks hand out blocks; each file wastes half of one, and the folder takes one.
+      return parts.byteCount + optimizer + texts + 5 * 4096
     }
   }
+}
 
-  /// Writes a checkpoint into `folder` and returns its path.
-  ///
-  /// - Throws: `FormatError.system` if the disk is full or refuses; nothing is left behind then.
-  @discardableResult
-  public static func write(_ contents: Contents, into folder: String) throws -> String {
-    let final = "\(folder)/\(folderName(step: contents.state.step))"
-    let partial = final + ".partial"
-    try FileSystem.makeFolder(folder)
-    try? FileManager.default.removeItem(atPath: partial)
-    if let free = FileSystem.freeBytes(folder), free < contents.byteCount + (1 << 20) {
-      throw FormatError.system(
-        Problem(
-          final, found: "\(free >> 20) MiB free",
-          expected: "\(contents.byteCount >> 20 + 1) MiB for a checkpoint",
-          hint: "Free space or choose another --log_dir."))
-    }
-    do {
-      try FileSystem.makeFolder(partial)
-      try write(contents, files: partial)
-    } catch {
-      try? FileManager.default.removeItem(atPath: partial)
-      throw error
-    }
-    FileSystem.synchronizeFolder(partial)
-    // A checkpoint of the same step keeps its files until the new one has its name.
-    let old = final + ".old.partial"
-    if FileSystem.exists(final) { rename(final, old) }
-    guard rename(partial, final) == 0 else {
-      let reason = String(cString: strerror(errno))
-      rename(old, final)
-      try? FileManager.default.removeItem(atPath: partial)
-      throw FormatError.system(Problem(final, found: "cannot be renamed (\(reason))"))
-    }
-    try? FileManager.default.removeItem(atPath: old)
-    FileSystem.synchronizeFolder(folder)
-    return final
+/// A model's cells, divided into those a checkpoint stores and those it refers to.
+struct CheckpointParts {
+  /// Tensors of one base file: the model's key and the file's.
+  struct Base {
+    let path: String
+    let stamp: FileStamp
+    var tensors: [String: String]
   }
 
-  private static func write(_ contents: Contents, files folder: String) throws {
-    let weights = contents.model.cells().map { (key: $0.path, tensor: $0.cell.peek()) }
-    var checksums: [String: String] = [:]
-    func tensors(_ name: String, _ tensors: [(key: String, tensor: Tensor)]) throws {
-      try SafeTensorsWriter.write(tensors, to: "\(folder)/\(name)")
-      let written = try SafeTensorsFile("\(folder)/\(name)")
-      for (key, tensor) in tensors {
-        let copy = try written.tensor(key)
-        // What was compared need not stay in memory.
-        defer { copy.forget() }
-        if sameBytes(copy, tensor) { continue }
-        throw FormatError.system(
-          Problem(
-            "\(folder)/\(name): \(key)", found: "other bytes than were written", hint: "Check the disk."))
+  private(set) var stored: [NamedCell] = []
+  private(set) var base: [Base] = []
+  /// Base files that are not any more what was read, with the number of tensors stored for that reason.
+  private(set) var changed: [(path: String, count: Int)] = []
+
+  init(_ cells: [NamedCell], storesBase: Bool) {
+    var places: [String: Int] = [:]
+    var changes: [String: Int] = [:]
+    var isUnchanged: [TensorOrigin.File: Bool] = [:]
+    for named in cells {
+      guard !storesBase, let origin = named.cell.origin else {
+        stored.append(named)
+        continue
       }
-      checksums[name] = try Checksum.ofFile("\(folder)/\(name)")
+      let known = isUnchanged[origin.file] ?? (FileStamp(of: origin.path) == origin.stamp)
+      isUnchanged[origin.file] = known
+      guard known else {
+        changes[origin.path, default: 0] += 1
+        stored.append(named)
+        continue
+      }
+      let place = places[origin.path] ?? base.count
+      if place == base.count {
+        base.append(Base(path: origin.path, stamp: origin.stamp, tensors: [:]))
+      }
+      places[origin.path] = place
+      base[place].tensors[named.path] = origin.key
     }
-    try tensors("model.safetensors", weights)
-    if let optimizer = contents.optimizer { try tensors("optimizer.safetensors", optimizer.state) }
-    func text(_ name: String, _ text: String) throws {
-      try FileSystem.write(Data(text.utf8), to: "\(folder)/\(name)")
-      checksums[name] = Checksum.of(text)
-    }
-    try text("model.json", jsonText(contents.description, pretty: true))
-    if let json = contents.tokenizerJSON { try text("tokenizer.json", json) }
-    var state = contents.state
-    state.checksums = checksums
-    try FileSystem.write(Data(jsonText(state, pretty: true).utf8), to: "\(folder)/state.json")
+    changed = changes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  private static func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
-    a.shape == b.shape && a.read { left in b.read { memcmp(left, $0, 4 * a.count) == 0 } }
+  /// Bytes of the stored tensors and of the list of the others.
+  var byteCount: Int {
+    let list = base.reduce(0) { total, file in
+      total + 256 + file.tensors.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 16 }
+    }
+    return SafeTensorsWriter.byteCount(stored.map { ($0.path, $0.cell.shape) }) + list
+  }
+
+  /// What a user should know, one line each.
+  var notes: [String] {
+    changed.map { path, count in
+      "\(path) is not any more the file that was read: the \(count) tensors read from it are stored in the checkpoints."
+    }
+  }
+
+  /// What goes into `base.json`; files whose fingerprint is not known yet are read for it.
+  func references() throws(FormatError) -> BaseReferences {
+    var files: [BaseReferences.File] = []
+    for file in base {
+      files.append(
+        BaseReferences.File(
+          path: file.path, byteCount: file.stamp.byteCount,
+          modifiedNanoseconds: file.stamp.modifiedNanoseconds,
+          fingerprint: try Fingerprints.of(file.path, file.stamp), tensors: file.tensors))
+    }
+    return BaseReferences(files: files)
   }
 }

@@ -29,11 +29,7 @@ extension Checkpoint {
 
   /// Reads where a run stood, and checks that the files are those that were written.
   public static func readState(_ folder: String) throws -> RunState {
-    let path = folder + "/state.json"
-    let data = try FileSystem.read(path)
-    guard let state = try? JSONDecoder().decode(RunState.self, from: data) else {
-      throw TrainingError.badData(Problem(path, found: "not a run state", hint: "Use another checkpoint."))
-    }
+    let state = try RunState.read(folder)
     for (name, checksum) in state.checksums.sorted(by: { $0.key < $1.key }) {
       guard try Checksum.ofFile("\(folder)/\(name)") == checksum else {
         throw TrainingError.badData(
@@ -46,10 +42,22 @@ extension Checkpoint {
 
   /// Fills a model with a checkpoint's weights, all of them.
   ///
-  /// The values are views of a private mapping of the file: only what training changes is copied.
-  public static func load(_ folder: String, into model: any Module) throws {
+  /// The values are views of a private mapping of the file: only what training changes is copied. Tensors that the
+  /// checkpoint refers to come from the base files.
+  ///
+  /// - Parameter modelFolder: where base files are looked for, besides their old places and around the checkpoint.
+  /// - Throws: `TrainingError.missing` or `.badData` naming a base file that is not there or not the same.
+  public static func load(_ folder: String, into model: any Module, modelFolder: String? = nil) throws {
     let file = try SafeTensorsFile(folder + "/model.safetensors")
-    try model.load(from: file.path, keys: file.entries.mapValues(\.shape)) { try file.number($0) }
+    let folders = [modelFolder].compactMap { $0 } + BaseReferences.foldersAround(folder)
+    let base = try BaseTensors(of: folder, in: folders)
+    let keys = file.entries.mapValues(\.shape).merging(base.shapes) { own, _ in own }
+    try model.load(
+      from: file.path, keys: keys, origin: { file.entries[$0] == nil ? base.origin($0) : nil }
+    ) { key in
+      if file.entries[key] == nil, let tensor = try base.tensor(key) { return tensor }
+      return try file.number(key)
+    }
   }
 
   /// The tokenizer stored with a checkpoint, and its text.
@@ -63,6 +71,6 @@ extension Checkpoint {
     let file = try SafeTensorsFile(folder + "/optimizer.safetensors")
     var state: [String: Tensor] = [:]
     for key in file.entries.keys { state[key] = try file.tensor(key) }
-    optimizer.restore(state)
+    try optimizer.restore(state)
   }
 }

@@ -7,7 +7,8 @@ import CleftTensor
 /// A model under the names of the published program's checkpoints, so that it can load what was trained here.
 ///
 /// PEFT 0.6's names (no `base_layer`), its alias of the token table, and the local heads that the program creates but
-/// never uses; those get start values.
+/// never uses; those get start values. The sigmoid loss's shift of the scores, which the program does not know and no
+/// ranking of scores depends on, is left out.
 public enum PublishedState {
   /// Tensors in the published order.
   public static func tensors(
@@ -30,35 +31,30 @@ public enum PublishedState {
       + localHead("text_encoder_q", model.text.model.hiddenSize, model.config.embeddingSize)
   }
 
-  /// What Lightning and the published program keep beside the weights.
-  ///
-  /// - Parameter step: optimizer steps done.
-  public static func values(_ description: ModelDescription, step: Int) -> [(String, TorchValue)] {
+  /// What the published program keeps of the model beside its weights.
+  static func hyperParameters(_ description: ModelDescription) -> [(String, TorchValue)] {
     let config = description.encoder
     let peft: TorchValue = description.adapter.map { .string(publishedName($0.method)) } ?? .none
     let image = imageName(config.vision)
     let kind = ModelCatalog.textTowers.values.first { type(of: $0.config) == type(of: config.text) }?.llmType
-    let hyperParameters: TorchValue = [
-      "cleft_model": .string(storedDescription(description)),
-      "emb_dim": .int(config.embeddingSize), "linear_proj": .bool(config.head == .linear),
-      "pool_feat": .bool(config.pooling == .mean), "peft": peft,
-      "prompt_ft": .bool(description.prompt != nil),
-      "ctx_length": .int(description.prompt?.virtualTokenCount ?? 30), "llm_type": .string(kind ?? "gpt"),
-      "img_encoder": .string(image?.name ?? "dinov2_vitb14_reg"),
-      "baseline_vit": .bool(image?.isBaseline ?? false),
-      "softmax_temperature": .double(Double(config.temperature)),
-      "cleft_all_positions_zero": .bool((config.text as? BertConfig)?.readsAllAtPositionZero ?? false),
-    ]
     return [
-      ("epoch", .int(0)), ("global_step", .int(step)), ("pytorch-lightning_version", .string("2.1.2")),
-      ("loops", [:]), ("callbacks", [:]), ("optimizer_states", []), ("lr_schedulers", []),
-      ("hparams_name", "kwargs"), ("hyper_parameters", hyperParameters),
+      ("cleft_model", .string(storedDescription(description))),
+      ("emb_dim", .int(config.embeddingSize)), ("linear_proj", .bool(config.head == .linear)),
+      ("pool_feat", .bool(config.pooling == .mean)), ("peft", peft),
+      ("prompt_ft", .bool(description.prompt != nil)),
+      ("ctx_length", .int(description.prompt?.virtualTokenCount ?? 30)), ("llm_type", .string(kind ?? "gpt")),
+      ("img_encoder", .string(image?.name ?? "dinov2_vitb14_reg")),
+      ("baseline_vit", .bool(image?.isBaseline ?? false)),
+      ("softmax_temperature", .double(Double(config.temperature))),
+      ("cleft_all_positions_zero", .bool((config.text as? BertConfig)?.readsAllAtPositionZero ?? false)),
+      ("deterministic", .bool(kind == "bert")), ("lamb", 0.75), ("epsilon", 0.05),
     ]
   }
 
   /// The model's description for a file of these values, whose corrections have the published alphas.
   public static func storedDescription(_ description: ModelDescription) -> String {
     var description = description
+    description.encoder.hasLogitBias = false
     switch description.adapter?.config {
     case var config as LoRAConfig:
       (config.alpha, config.alphaPattern) = (32, [:])
@@ -92,7 +88,7 @@ public enum PublishedState {
   }
 
   /// The published program knows one alpha for each method: what differs from it goes into `lora_B`.
-  private static func scaleFactors(_ model: DualEncoder, _ description: ModelDescription) -> [String: Float] {
+  static func scaleFactors(_ model: DualEncoder, _ description: ModelDescription) -> [String: Float] {
     var factors: [String: Float] = [:]
     for (path, layer) in adaptedLayers(in: model.text.model) {
       for branch in layer.branches {

@@ -20,29 +20,78 @@ public struct RetentionPolicy: Sendable, Equatable {
     self.isLargerBetter = isLargerBetter
   }
 
-  /// Removes what need not stay, after the newest one has been written and read back.
-  ///
-  /// Also removes what a killed process left half-written.
-  public func apply(to folder: String) {
-    let steps = Checkpoint.steps(in: folder)
-    for name in steps.dropLast(max(1, newest)) { remove("\(folder)/\(name)") }
-    for name in FileSystem.list(folder) where name.hasSuffix(".partial") { remove("\(folder)/\(name)") }
+  /// A whole checkpoint with what it is judged by.
+  struct Judged: Equatable {
+    /// Name of its folder.
+    let name: String
+    /// The monitored number of the newest validation up to it; nil if there is none, or it is not finite.
+    let score: Double?
+  }
+
+  /// The number that a checkpoint is judged by.
+  func score(of progress: RunProgress, step: Int) -> Double? {
+    guard progress.validationStep <= step, let value = progress.validation[monitor], value.isFinite else {
+      return nil
+    }
+    return value
+  }
+
+  /// The whole checkpoints in a folder, oldest first.
+  func judged(in folder: String) -> [Judged] {
+    Checkpoint.steps(in: folder).map { name in
+      let state = try? RunState.read("\(folder)/\(name)")
+      return Judged(name: name, score: state.flatMap { score(of: $0.progress, step: $0.step) })
+    }
+  }
+
+  /// The best of some checkpoints, given oldest first, best first: only a better one displaces an older one.
+  func best(of checkpoints: [Judged]) -> [Judged] {
+    let sorted = checkpoints.enumerated().compactMap { index, checkpoint in
+      checkpoint.score.map { (index: index, rank: isLargerBetter ? -$0 : $0) }
+    }.sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }
+    return sorted.prefix(max(0, best)).map { checkpoints[$0.index] }
+  }
+
+  /// Names of those that need not stay, of checkpoints given oldest first.
+  func superfluous(_ checkpoints: [Judged]) -> [String] {
+    let kept = Set(best(of: checkpoints).map(\.name) + checkpoints.suffix(max(1, newest)).map(\.name))
+    return checkpoints.map(\.name).filter { !kept.contains($0) }
   }
 
   /// Gives checkpoints of later steps than the one resumed from another name: they stay, but count no more.
   ///
   /// - Returns: how many there were.
-  public static func setAside(after step: Int, in folder: String) -> Int {
-    let limit = Checkpoint.folderName(step: step)
-    let later = Checkpoint.steps(in: folder).filter { $0 > limit }
-    for name in later { rename("\(folder)/\(name)", "\(folder)/set-aside-\(name)") }
+  static func setAside(after step: Int, in folder: String) -> Int {
+    let later = Checkpoint.steps(in: folder).filter { Int($0.dropFirst("step-".count)) ?? 0 > step }
+    for name in later {
+      var target = "\(folder)/set-aside-\(name)"
+      for number in 2... where FileSystem.exists(target) {
+        target = "\(folder)/set-aside-\(name)_\(number)"
+      }
+      rename("\(folder)/\(name)", target)
+    }
     return later.count
   }
 
-  /// A folder loses its name before its files, so that half of one is never taken for a checkpoint.
-  private func remove(_ path: String) {
-    let going = path.hasSuffix(".partial") ? path : path + ".partial"
-    if going != path { rename(path, going) }
-    try? FileManager.default.removeItem(atPath: going)
+  /// Removes a checkpoint: it loses its name before its files, so that half of one is never taken for whole.
+  static func remove(_ path: String) {
+    let going = path + ".partial"
+    FileSystem.remove(going)
+    if rename(path, going) == 0 { FileSystem.remove(going) }
+  }
+
+  /// Removes what a killed process left half-written or half-removed; nobody else may be writing there.
+  static func removeLeftovers(in folder: String) {
+    let ending = ".old.partial"
+    for name in FileSystem.list(folder) where name.hasSuffix(".partial") {
+      let whole = "\(folder)/\(name.dropLast(ending.count))"
+      // Replaced by a checkpoint of the same step that did not come to its name.
+      if name.hasSuffix(ending), !FileSystem.exists(whole),
+        FileSystem.exists("\(folder)/\(name)/state.json"), rename("\(folder)/\(name)", whole) == 0
+      {
+        continue
+      }
+      FileSystem.remove("\(folder)/\(name)")
+    }
   }
 }

@@ -11,6 +11,8 @@ public struct RunProgress: Codable, Sendable, Equatable {
   public var validation: [String: Double] = [:]
   /// Step of that validation.
   public var validationStep = 0
+  /// Whole epochs done.
+  public var epochs = 0
   /// Seconds of training so far, over all processes of the run.
   public var seconds = 0.0
 

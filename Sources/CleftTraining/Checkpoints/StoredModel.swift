@@ -15,7 +15,7 @@ public protocol StoredModel: Codable, Sendable {
 /// Every kind of model that a checkpoint may hold.
 public enum StoredModelCatalog {
   /// All kinds; the first one is meant by files that name none.
-  public static let all: [any StoredModel.Type] = [ModelDescription.self]
+  public static let all: [any StoredModel.Type] = [ModelDescription.self, ClassifierDescription.self]
 
   private struct Kind: Codable { var kind: String? }
 

@@ -1,41 +1,83 @@
-import CleftFormats
+import CleftImaging
 import Foundation
 import Glibc
 
-/// Where a run says what it does: one progress line on a terminal, whole lines elsewhere, and `metrics.jsonl`.
+/// Where a run says what it does: lines for people on standard error, numbers and pictures for the recorders.
 public final class RunLog {
-  private var metrics: JSONLinesWriter?
-  private let isTerminal: Bool
+  /// What numbers and pictures go to; none before `open`.
+  public private(set) var recorders: [any RunRecorder] = []
+  private let terminal: Terminal
+  private let environment: [String: String]
   private var warnings: [(text: String, count: Int)] = []
-  private var hasOpenLine = false
 
   /// Opens a log that only says things.
-  public init() { isTerminal = isatty(2) == 1 }
+  public convenience init() {
+    self.init(descriptor: 2, environment: ProcessInfo.processInfo.environment)
+  }
 
-  /// From here on numbers go to the run's folder.
+  /// The same with another place for lines, and other settings around it.
+  package init(descriptor: Int32, environment: [String: String]) {
+    terminal = Terminal(descriptor, environment: environment)
+    self.environment = environment
+  }
+
+  /// From here on numbers and pictures go to the run's folder.
   ///
-  /// - Parameter step: lines of later steps, left by a process that was killed, are removed.
-  public func open(folder: String, resumingFrom step: Int = 0) throws {
-    metrics = try JSONLinesWriter("\(folder)/metrics.jsonl") { line in
-      guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
-        return false
-      }
-      return (object["step"] as? Int ?? 0) <= step
-    }
+  /// Says so if settings of a tracking service are in the environment.
+  ///
+  /// - Parameters:
+  ///   - step: what a process that was killed recorded of later steps counts no more.
+  ///   - writesEvents: whether TensorBoard's events are written beside `metrics.jsonl`.
+  /// - Throws: `FormatError.system`.
+  public func open(folder: String, resumingFrom step: Int = 0, writesEvents: Bool = true) throws {
+    add(try JSONLinesRecorder(folder: folder, resumingFrom: step))
+    if writesEvents { add(try TensorBoardRecorder(folder: folder, resumingFrom: step)) }
+    let notice = TrackingService.notice(environment, folder: folder, hasEvents: writesEvents)
+    if let notice { say(notice) }
   }
 
-  /// Appends numbers of a step to `metrics.jsonl`.
+  /// Hands numbers and pictures to one more recorder from here on.
+  public func add(_ recorder: any RunRecorder) { recorders.append(recorder) }
+
+  // MARK: - Numbers and pictures
+
+  /// Records numbers of a step by their published names.
+  ///
+  /// - Throws: the first failure, after every recorder has had its turn; so do the others below.
   public func record(step: Int, _ values: [String: Double]) throws {
-    var object = values.filter { $0.value.isFinite }
-    object["step"] = Double(step)
-    try metrics?.append(object)
+    try each { try $0.record(step: step, scalars: values) }
   }
+
+  /// Records the distribution of some values, for example of an adapter's matrix.
+  public func histogram(step: Int, _ name: String, _ values: [Float]) throws {
+    try each { try $0.record(step: step, histogram: name, values: values) }
+  }
+
+  /// Records pictures as the model sees them.
+  public func images(step: Int, _ name: String, _ pictures: [GrayImage]) throws {
+    try each { try $0.record(step: step, images: name, pictures) }
+  }
+
+  /// Records scores of a class, for its precision–recall curve.
+  public func curve(step: Int, _ name: String, _ scores: ClassScores) throws {
+    try each { try $0.record(step: step, curve: name, scores) }
+  }
+
+  /// Gives what was recorded to the system.
+  public func flush() throws { try each { try $0.flush() } }
+
+  private func each(_ body: (any RunRecorder) throws -> Void) throws {
+    var failures: [any Error] = []
+    for recorder in recorders {
+      do { try body(recorder) } catch { failures.append(error) }
+    }
+    if let first = failures.first { throw first }
+  }
+
+  // MARK: - Lines
 
   /// A message on a line of its own.
-  public func say(_ text: String) {
-    closeLine()
-    write(text + "\n")
-  }
+  public func say(_ text: String) { terminal.line(text) }
 
   /// A warning: printed once, counted, repeated in the summary.
   public func warn(_ text: String) {
@@ -47,14 +89,15 @@ public final class RunLog {
     say("warning: \(text)")
   }
 
-  /// The progress line; `isMilestone` keeps it as a line of its own.
+  /// The progress line: written again in place on a terminal; `isMilestone` makes it a line that stays, everywhere.
   public func progress(_ text: String, isMilestone: Bool) {
-    if isTerminal {
-      write("\r\u{1B}[K" + text)
-      hasOpenLine = true
-      if isMilestone { closeLine() }
-    } else if isMilestone {
-      write(text + "\n")
+    if isMilestone { terminal.line(text) } else { terminal.passing(text) }
+  }
+
+  /// The progress line of a step, as long as there is room.
+  public func progress(_ figures: StepFigures, isMilestone: Bool) {
+    if isMilestone || terminal.isInteractive {
+      progress(figures.line(columns: min(100, (terminal.columns ?? 101) - 1)), isMilestone: isMilestone)
     }
   }
 
@@ -63,16 +106,6 @@ public final class RunLog {
     if warnings.isEmpty { return }
     say("\(warnings.count) warning\(warnings.count == 1 ? "" : "s") in this run:")
     for warning in warnings { say("  \(warning.count)× \(warning.text)") }
-  }
-
-  private func closeLine() {
-    if hasOpenLine { write("\n") }
-    hasOpenLine = false
-  }
-
-  /// A terminal that has gone away must not end a run, so failures are passed over.
-  private func write(_ text: String) {
-    text.utf8.withContiguousStorageIfAvailable { _ = Glibc.write(2, $0.baseAddress, $0.count) }
   }
 }
 

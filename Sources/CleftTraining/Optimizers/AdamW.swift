@@ -3,12 +3,12 @@ import CleftTensor
 
 /// Adam with decoupled weight decay.
 ///
+/// - Numerics: float32; the corrections of the moments in Double.
 /// - Source: Loshchilov and Hutter 2017, arXiv 1711.05101. Matches `torch.optim.AdamW`.
 public final class AdamW: Optimizer {
   private struct Slot {
     var step: Int
-    var firstMoment: Tensor
-    var secondMoment: Tensor
+    let firstMoment, secondMoment: Tensor
   }
 
   /// Name for logs.
@@ -16,7 +16,8 @@ public final class AdamW: Optimizer {
   /// The parameters.
   public let groups: [ParameterGroup]
   private let beta1, beta2, epsilon: Double
-  private var slots: [String: Slot] = [:]
+  private let members: [GroupedParameter]
+  private var slots: [Slot?]
 
   /// Makes an optimizer.
   public init(
@@ -24,56 +25,51 @@ public final class AdamW: Optimizer {
   ) {
     self.groups = groups
     (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
+    members = groups.members
+    slots = Array(repeating: nil, count: members.count)
   }
 
   /// One step.
   public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
-    for group in groups {
-      for parameter in group.parameters {
-        guard let gradient = gradients[parameter.cell.leaf] else { continue }
-        let shape = parameter.cell.shape
-        var slot =
-          slots[parameter.path] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
-        slot.step += 1
-        let value = parameter.cell.value
-        value.withMutablePointer { value in
-          gradient.read { gradient in
-            slot.firstMoment.withMutablePointer { first in
-              slot.secondMoment.withMutablePointer { second in
-                OptimizerKernels.adamW(
-                  parameter: value, gradient: gradient, firstMoment: first, secondMoment: second,
-                  count: shape.count,
-                  learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-                  weightDecay: group.weightDecay, step: slot.step)
-              }
-            }
-          }
-        }
-        slots[parameter.path] = slot
-      }
+    var parts: [OptimizerKernels.AdamWPart] = []
+    var moved: [Int] = []
+    for (index, member) in members.enumerated() {
+      guard let gradient = gradients[member.cell.leaf] else { continue }
+      let shape = member.cell.shape
+      var slot = slots[index] ?? Slot(step: 0, firstMoment: Tensor(shape), secondMoment: Tensor(shape))
+      slot.step += 1
+      slots[index] = slot
+      moved.append(index)
+      parts.append(
+        OptimizerKernels.AdamWPart(
+          parameter: member.cell.value, gradient: gradient, moments: (slot.firstMoment, slot.secondMoment),
+          learningRate: learningRate * member.rateScale, weightDecay: member.weightDecay, step: slot.step))
     }
-    return nil
+    let broken = OptimizerKernels.adamW(
+      parts, beta1: beta1, beta2: beta2, epsilon: epsilon, gradientScale: gradientScale)
+    return broken.map { members[moved[$0]].path }
   }
 
   /// `step.…`, `exp_avg.…`, `exp_avg_sq.…` for each parameter that has moved.
   public var state: [(key: String, tensor: Tensor)] {
-    slots.keys.sorted().flatMap { path -> [(key: String, tensor: Tensor)] in
-      guard let slot = slots[path] else { return [] }
-      return [
-        ("step.\(path)", Tensor([], [Float(slot.step)])), ("exp_avg.\(path)", slot.firstMoment),
-        ("exp_avg_sq.\(path)", slot.secondMoment),
-      ]
+    zip(members, slots).sorted { $0.0.path < $1.0.path }.flatMap { member, slot in
+      slot.map {
+        [
+          ("step.\(member.path)", Tensor([], [Float($0.step)])), ("exp_avg.\(member.path)", $0.firstMoment),
+          ("exp_avg_sq.\(member.path)", $0.secondMoment),
+        ]
+      } ?? []
     }
   }
 
   /// Takes up the state of a checkpoint.
-  public func restore(_ state: [String: Tensor]) {
-    for parameter in groups.flatMap(\.parameters) {
-      guard let step = state["step.\(parameter.path)"], let first = state["exp_avg.\(parameter.path)"],
-        let second = state["exp_avg_sq.\(parameter.path)"]
-      else { continue }
-      slots[parameter.path] = Slot(
-        step: Int(step.item), firstMoment: first.copied(), secondMoment: second.copied())
+  public func restore(_ state: [String: Tensor]) throws(TrainingError) {
+    let state = try OptimizerState(state, of: name, names: ["step", "exp_avg", "exp_avg_sq"])
+    for (index, member) in members.enumerated() {
+      let shape = member.cell.shape
+      let found = try state.copies(
+        member.path, [("step", []), ("exp_avg", shape), ("exp_avg_sq", shape)])
+      slots[index] = found.map { Slot(step: Int($0[0].item), firstMoment: $0[1], secondMoment: $0[2]) }
     }
   }
 }

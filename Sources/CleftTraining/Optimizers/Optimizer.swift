@@ -13,13 +13,20 @@ public protocol Optimizer: AnyObject {
   ///
   /// - Returns: path of the first parameter with a value that is not finite afterwards; nil if all are.
   func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String?
-  /// State tensors by key, for a checkpoint.
+  /// State tensors by key, for a checkpoint: those the optimizer works on, not copies.
   var state: [(key: String, tensor: Tensor)] { get }
   /// Takes up the state of a checkpoint.
-  func restore(_ state: [String: Tensor])
+  ///
+  /// - Throws: `TrainingError.badData` naming the first tensor that is missing or has another shape.
+  func restore(_ state: [String: Tensor]) throws(TrainingError)
+  /// What a run's summary should say, for example how often a value was held at its limit.
+  var notes: [String] { get }
 }
 
 extension Optimizer {
+  /// None.
+  public var notes: [String] { [] }
+
   /// One step with the gradients as they are.
   @discardableResult
   public func step(_ gradients: Gradients, learningRate: Double) -> String? {
@@ -43,7 +50,7 @@ public struct OptimizedParameter {
 
 /// Trained parameters that share decay and rate.
 public struct ParameterGroup {
-  /// Name as the published program gives it, for example `layer_12_decay`.
+  /// Name as the published program gives it, for example `layer_12_decay`; see `ParameterGroups`.
   public let name: String
   /// Decay per step, times the learning rate.
   public let weightDecay: Double

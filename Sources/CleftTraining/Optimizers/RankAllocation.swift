@@ -22,6 +22,9 @@ public final class RankAllocation: Optimizer {
   /// The optimizer's groups.
   public var groups: [ParameterGroup] { optimizer.groups }
 
+  /// The optimizer's notes.
+  public var notes: [String] { optimizer.notes }
+
   /// One step, then the allocation.
   public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
     let broken = optimizer.step(gradients, learningRate: learningRate, gradientScale: gradientScale)
@@ -36,8 +39,8 @@ public final class RankAllocation: Optimizer {
   }
 
   /// Takes up the state of a checkpoint.
-  public func restore(_ state: [String: Tensor]) {
-    optimizer.restore(state)
+  public func restore(_ state: [String: Tensor]) throws(TrainingError) {
+    try optimizer.restore(state)
     allocator.restore(state)
     step = state["adalora.step"].map { Int($0.item) } ?? 0
   }

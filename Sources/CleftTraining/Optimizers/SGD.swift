@@ -10,47 +10,48 @@ public final class SGD: Optimizer {
   /// The parameters.
   public let groups: [ParameterGroup]
   private let momentum: Double
-  private var buffers: [String: Tensor] = [:]
+  private let members: [GroupedParameter]
+  private var buffers: [Tensor?]
 
   /// Makes an optimizer.
   public init(_ groups: [ParameterGroup], momentum: Double) {
     self.groups = groups
     self.momentum = momentum
+    members = groups.members
+    buffers = Array(repeating: nil, count: members.count)
   }
 
   /// One step.
   public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
-    for group in groups {
-      for parameter in group.parameters {
-        guard let gradient = gradients[parameter.cell.leaf] else { continue }
-        let isFirst = buffers[parameter.path] == nil
-        let buffer = buffers[parameter.path] ?? Tensor(parameter.cell.shape)
-        buffers[parameter.path] = buffer
-        let value = parameter.cell.value
-        value.withMutablePointer { value in
-          gradient.read { gradient in
-            buffer.withMutablePointer { buffer in
-              OptimizerKernels.sgd(
-                parameter: value, gradient: gradient, momentum: buffer, count: parameter.cell.shape.count,
-                learningRate: learningRate, momentumFactor: momentum, weightDecay: group.weightDecay,
-                isFirst: isFirst)
-            }
-          }
-        }
-      }
+    var parts: [OptimizerKernels.SGDPart] = []
+    var moved: [Int] = []
+    for (index, member) in members.enumerated() {
+      guard let gradient = gradients[member.cell.leaf] else { continue }
+      let isFirst = buffers[index] == nil
+      let buffer = buffers[index] ?? Tensor(member.cell.shape)
+      buffers[index] = buffer
+      moved.append(index)
+      parts.append(
+        OptimizerKernels.SGDPart(
+          parameter: member.cell.value, gradient: gradient, momentum: buffer,
+          learningRate: learningRate * member.rateScale, weightDecay: member.weightDecay, isFirst: isFirst))
     }
-    return nil
+    let broken = OptimizerKernels.sgd(parts, momentum: momentum, gradientScale: gradientScale)
+    return broken.map { members[moved[$0]].path }
   }
 
   /// `momentum_buffer.…` for each parameter that has moved.
   public var state: [(key: String, tensor: Tensor)] {
-    buffers.sorted { $0.key < $1.key }.map { ("momentum_buffer.\($0.key)", $0.value) }
+    zip(members, buffers).sorted { $0.0.path < $1.0.path }.compactMap { member, buffer in
+      buffer.map { ("momentum_buffer.\(member.path)", $0) }
+    }
   }
 
   /// Takes up the state of a checkpoint.
-  public func restore(_ state: [String: Tensor]) {
-    for parameter in groups.flatMap(\.parameters) {
-      if let buffer = state["momentum_buffer.\(parameter.path)"] { buffers[parameter.path] = buffer.copied() }
+  public func restore(_ state: [String: Tensor]) throws(TrainingError) {
+    let state = try OptimizerState(state, of: name, names: ["momentum_buffer"])
+    for (index, member) in members.enumerated() {
+      buffers[index] = try state.copies(member.path, [("momentum_buffer", member.cell.shape)])?[0]
     }
   }
 }

@@ -21,15 +21,24 @@ public final class ContrastiveTask: PooledTask {
   private let encoder: DualEncoder
   /// AdaLoRA's schedule, whose orthogonality term the training loss takes in; nil without.
   private let allocator: RankAllocator?
+  private let objective: ContrastiveObjective
   private let tokens: [Split: [[Int]]]
+  /// One number a sample: the same for captions that the model reads alike.
+  private let captionNumbers: [Split: [Int]]
 
   /// Makes a task; captions are tokenized once.
+  ///
+  /// For the sigmoid loss the model must have a `logitBias`.
   public init(
     encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer, training: ImageTextDataset,
-    validation: ImageTextDataset?, allocator: RankAllocator? = nil
+    validation: ImageTextDataset?, objective: ContrastiveObjective = ContrastiveObjective(),
+    allocator: RankAllocator? = nil
   ) {
+    precondition(
+      objective.kind == .softmax || encoder.config.hasLogitBias, "contrastive task: no logit_bias")
     self.encoder = encoder
     self.allocator = allocator
+    self.objective = objective
     trainingSamples = training.samples
     validationSamples = validation?.samples ?? []
     // Few captions differ; each is tokenized once.
@@ -49,7 +58,16 @@ public final class ContrastiveTask: PooledTask {
         return ids
       }
     }
-    tokens = [.train: ids(trainingSamples), .valid: ids(validationSamples)]
+    let tokens = [Split.train: ids(trainingSamples), .valid: ids(validationSamples)]
+    self.tokens = tokens
+    var numbers: [[Int]: Int] = [:]
+    captionNumbers = tokens.mapValues { captions in
+      captions.map { caption in
+        if let number = numbers[caption] { return number }
+        numbers[caption] = numbers.count
+        return numbers.count - 1
+      }
+    }
     cutCaptionCount = trainingSamples.count { cut.contains($0.caption ?? "") }
   }
 
@@ -65,6 +83,13 @@ public final class ContrastiveTask: PooledTask {
   /// Tokens of the captions, prompt vectors left out.
   public func tokenCount(_ split: Split, _ indices: [Int]) -> Int {
     indices.reduce(0) { $0 + (tokens[split]?[$1].count ?? 0) }
+  }
+
+  /// The captions, padded as published.
+  public func inputs(_ split: Split, _ indices: [Int]) -> TraceInputs {
+    .captions(
+      indices.map { tokens[split]?[$0] ?? [] }, length: encoder.config.captionLength,
+      paddingID: encoder.config.text.paddingID)
   }
 
   /// What the towers make of some samples: images `[B, C]`, captions `[B, C']`.
@@ -84,10 +109,11 @@ public final class ContrastiveTask: PooledTask {
   public func loss(
     _ split: Split, _ indices: [Int], features: [Tensor], _ context: ForwardContext
   ) -> TaskResult {
-    let result = contrastiveLoss(
+    let groups = objective.matchesEqualCaptions ? indices.map { captionNumbers[split]?[$0] ?? 0 } : nil
+    let result = objective.result(
       images: encoder.image.embedding(features[0], context.split("image")),
       texts: encoder.text.embedding(features[1], context.split("text")),
-      logitScale: encoder.logitScale)
+      logitScale: encoder.logitScale, logitBias: encoder.logitBias, groups: groups)
     let scores = result.logits.array
     var total = result.loss
     if context.isTraining, let term = allocator?.regularization { total = total + term }
@@ -96,8 +122,8 @@ public final class ContrastiveTask: PooledTask {
       loss: total,
       metrics: [
         "loss": loss, "loss_c": Double(result.loss.item),
-        "acc1": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 1),
-        "acc5": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 5),
+        "acc1": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 1, groups: groups),
+        "acc5": 100 * Retrieval.accuracy(scores: scores, count: indices.count, k: 5, groups: groups),
       ])
   }
 }

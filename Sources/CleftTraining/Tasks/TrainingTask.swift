@@ -50,6 +50,8 @@ public protocol TrainingTask: AnyObject {
   var notes: [String] { get }
   /// Tokens of text that a pass over some samples reads; 0 for a task without text.
   func tokenCount(_ split: Split, _ indices: [Int]) -> Int
+  /// What a batch of some samples consists of besides its pictures, for replaying it elsewhere.
+  func inputs(_ split: Split, _ indices: [Int]) -> TraceInputs
   /// Loss of some samples of a split.
   func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult
 }
@@ -59,6 +61,8 @@ extension TrainingTask {
   public var notes: [String] { [] }
   /// None.
   public func tokenCount(_ split: Split, _ indices: [Int]) -> Int { 0 }
+  /// Nothing.
+  public func inputs(_ split: Split, _ indices: [Int]) -> TraceInputs { TraceInputs() }
 }
 
 /// A task whose loss compares the samples of a batch with each other, so that a larger batch is another loss, not a

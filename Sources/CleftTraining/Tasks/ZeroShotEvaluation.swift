@@ -66,9 +66,7 @@ public struct ZeroShotReport: Codable, Sendable {
 /// Classifies pictures by the prompt whose text is nearest.
 public struct ZeroShotEvaluation {
   private let encoder: DualEncoder
-  private let description: ModelDescription
-  private let tokenizer: any Tokenizer
-  private let keepsLeadingSpace: Bool
+  private let prompts: ClassPrompts
 
   /// Makes an evaluation of a model.
   ///
@@ -77,10 +75,9 @@ public struct ZeroShotEvaluation {
     encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer,
     keepsLeadingSpace: Bool = true
   ) {
-    self.keepsLeadingSpace = keepsLeadingSpace
     self.encoder = encoder
-    self.description = description
-    self.tokenizer = tokenizer
+    prompts = ClassPrompts(
+      description: description, tokenizer: tokenizer, keepsLeadingSpace: keepsLeadingSpace)
   }
 
   /// Scores every picture of a dataset under each of its prompt sets.
@@ -96,7 +93,9 @@ public struct ZeroShotEvaluation {
         .init(dataset.name, found: "no pictures to evaluate", expected: "at least one"))
     }
     let cutPrompts = try requireDistinctPrompts(dataset)
-    let features = try imageFeatures(dataset.samples, pictures, batchSize, workerCount, progress)
+    let features = try ImagePass(pictures: pictures, batchSize: batchSize, workerCount: workerCount).rows(
+      dataset.samples, width: encoder.config.embeddingSize, progress: progress
+    ) { encoder.image($0, .evaluation) }
     let labels = dataset.samples.map(\.firstLabel)
     let classCount = dataset.classNames.count
     let tables = dataset.promptSets.map { set in
@@ -117,7 +116,7 @@ public struct ZeroShotEvaluation {
 
   /// Scores of every picture against every prompt; pictures with the same text in front of their prompts share them.
   private func logits(_ features: Tensor, _ samples: [Sample], _ prompts: [String]) -> [[Float]] {
-    let width = description.encoder.embeddingSize
+    let width = encoder.config.embeddingSize
     let (values, scale) = (features.array, exp(encoder.logitScale.item))
     var rows = [[Float]](repeating: [], count: samples.count)
     for (prefix, members) in Dictionary(grouping: samples.indices, by: { samples[$0].promptPrefix ?? "" }) {
@@ -132,11 +131,7 @@ public struct ZeroShotEvaluation {
   }
 
   private func encode(_ prompts: [String]) -> Tensor {
-    encoder.text(encoder.textBatch(prompts.map { tokens($0) }), .evaluation)
-  }
-
-  private func tokens(_ prompt: String, isLimited: Bool = true) -> [Int] {
-    description.tokens(prompt, tokenizer, keepsLeadingSpace: keepsLeadingSpace, isLimited: isLimited)
+    encoder.text(encoder.textBatch(prompts.map { self.prompts.tokens($0) }), .evaluation)
   }
 
   /// Prompts that are cut at the model's columns.
@@ -146,40 +141,9 @@ public struct ZeroShotEvaluation {
     var cut: Set<String> = []
     for prefix in Set(dataset.samples.map { $0.promptPrefix ?? "" }) {
       for set in dataset.promptSets {
-        var known: [[Int]: String] = [:]
-        for prompt in set.prompts.map({ prefix + $0 }) {
-          let ids = tokens(prompt)
-          if tokens(prompt, isLimited: false).count > ids.count { cut.insert(prompt) }
-          guard let other = known.updateValue(prompt, forKey: ids) else { continue }
-          throw .badConfiguration(
-            Problem(
-              "prompt '\(prompt)'",
-              found: other == prompt ? "twice" : "the same as '\(other)' within \(ids.count) tokens",
-              expected: "a prompt for each class",
-              hint: other == prompt ? "Name the class in it with {CLASS}." : "Raise --caption_length."))
-        }
+        cut.formUnion(try prompts.requireDistinct(set.prompts.map { prefix + $0 }))
       }
     }
     return cut
-  }
-
-  private func imageFeatures(
-    _ samples: [Sample], _ pictures: PictureStore, _ batchSize: Int, _ workerCount: Int,
-    _ progress: (Int, Int) -> Void
-  ) throws -> Tensor {
-    let count = samples.count
-    let loader = ImageLoader(
-      samples: samples, pictures: pictures, augmentation: nil, workerCount: workerCount
-    ) { batch in
-      let first = batch * batchSize
-      return first < count ? BatchPlan(indices: Array(first..<min(first + batchSize, count)), epoch: 0) : nil
-    }
-    defer { loader.stop() }
-    var values: [Float] = []
-    while let images = try loader.next() {
-      values += withoutGradients { encoder.image(ImagePipeline.tensor(images), .evaluation).array }
-      progress(values.count / description.encoder.embeddingSize, count)
-    }
-    return Tensor([count, description.encoder.embeddingSize], values)
   }
 }

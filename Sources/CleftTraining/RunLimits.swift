@@ -1,0 +1,36 @@
+import CleftFormats
+import Foundation
+
+/// What may end a run before its last step: a signal, or the time it was given.
+public struct RunLimits: Sendable {
+  /// Seconds this process may take, from its own start; nil for no limit.
+  public var maxSeconds: Double?
+  private let start = ContinuousClock.now
+
+  /// Starts the clock.
+  public init(maxSeconds: Double? = nil) { self.maxSeconds = maxSeconds }
+
+  /// Fails if the run has to end now.
+  ///
+  /// - Parameters:
+  ///   - step: steps done.
+  ///   - stepSeconds: what one more step takes; a step that cannot end in time is not begun.
+  /// - Throws: `TrainingError.stoppedEarly`, which says what stands.
+  func requireTime(step: Int, stepSeconds: Double) throws(TrainingError) {
+    if let signal = Signals.stopRequest { throw stopped(step, "asked to stop by \(Signals.name(signal))") }
+    guard let maxSeconds else { return }
+    let elapsed = (ContinuousClock.now - start) / .seconds(1)
+    if elapsed + stepSeconds > maxSeconds { throw stopped(step, "--max_time is over") }
+  }
+
+  private func stopped(_ step: Int, _ reason: String) -> TrainingError {
+    if step == 0 {
+      return .stoppedEarly(
+        Problem("step 0", found: "\(reason) before the first step; there is nothing to go on from"))
+    }
+    return .stoppedEarly(
+      Problem(
+        "step \(step)", found: "\(reason); a checkpoint is written",
+        hint: "Go on with the same command and --resume_ckpt last."))
+  }
+}

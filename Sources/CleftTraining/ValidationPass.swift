@@ -1,0 +1,47 @@
+import CleftData
+import CleftImaging
+import CleftNN
+import CleftTensor
+
+/// Loss and metrics on the validation samples, in whole batches as published.
+struct ValidationPass {
+  let task: any TrainingTask
+  let pictures: PictureStore
+  let batchSize: Int
+  let workerCount: Int
+  /// Batches at most; nil for all.
+  var maxBatches: Int?
+
+  /// Whole batches that there are.
+  var batchCount: Int { min(task.validationSamples.count / batchSize, maxBatches ?? .max) }
+
+  /// Means over the batches, under names that begin with `val_`, and the scores of each class.
+  ///
+  /// - Returns: nil if the process was asked to stop meanwhile.
+  func run() throws -> (metrics: [String: Double], classScores: [ClassScores])? {
+    let (size, count) = (batchSize, batchCount)
+    let loader = ImageLoader(
+      samples: task.validationSamples, pictures: pictures, augmentation: nil, workerCount: workerCount
+    ) { $0 < count ? BatchPlan(indices: Array($0 * size..<($0 + 1) * size), epoch: 0) : nil }
+    defer { loader.stop() }
+    var metrics: [String: Double] = [:]
+    var scores: [ClassScores] = []
+    for batch in 0..<count {
+      guard Signals.stopRequest == nil else { return nil }
+      guard let images = try loader.next() else { break }
+      let result = withoutGradients {
+        task.loss(.valid, Array(batch * size..<(batch + 1) * size), ImagePipeline.tensor(images), .evaluation)
+      }
+      for (name, value) in result.metrics { metrics["val_\(name)", default: 0] += value / Double(count) }
+      if scores.isEmpty {
+        scores = result.classScores
+      } else {
+        for (index, own) in result.classScores.enumerated() {
+          scores[index].scores += own.scores
+          scores[index].isPositive += own.isPositive
+        }
+      }
+    }
+    return (metrics, scores)
+  }
+}
