@@ -12,7 +12,6 @@ public enum Signals {
   ///
   /// Until `begin` one of them ends the process at once, with exit code 75: there is nothing to save yet. A second SIGINT
   /// ends it at any time.
-
   public static func watch() {
     requested.store(0, ordering: .relaxed)
     isAtWork.store(false, ordering: .relaxed)

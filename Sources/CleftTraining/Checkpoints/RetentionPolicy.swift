@@ -64,10 +64,13 @@ public struct RetentionPolicy: Sendable, Equatable {
   static func setAside(after step: Int, in folder: String) -> Int {
     let later = Checkpoint.steps(in: folder).filter { Int($0.dropFirst("step-".count)) ?? 0 > step }
     for name in later {
-      var target = "\(folder)/set-aside-\(name)"
-      for number in 2... where FileSystem.exists(target) {
-        target = "\(folder)/set-aside-\(name)_\(number)"
+            let plain = "\(folder)/set-aside-\(name)"
+      var (target, number) = (plain, 1)
+      while FileSystem.exists(target) {
+        number += 1
+        target = "\(plain)_\(number)"
       }
+
       rename("\(folder)/\(name)", target)
     }
     return later.count
