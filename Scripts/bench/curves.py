@@ -188,7 +188,7 @@ KNOWN_QUIRKS = ("ckpt_detach", "decayed_logit_scale")
 
 def quirks(options):
     """Quirks that are named, by whether they are on."""
-    named = [quirk.strip().split("=") for text in options["quirk"] for quirk in text.split(",")]
+    named = [quirk.strip().split("=") for quirk in options.get("quirk", "").split(",") if quirk]
     return {name: value == "on" for name, value in named}
 
 
@@ -363,7 +363,7 @@ def check_bends(cleft, names, table):
     for bent, cases in BENDS.items():
         for name in cases:
             folder = f"{cleft.work}/traces/{name}"
-            if name not in names or not os.path.exists(f"{folder}/trace.json"):
+            if name not in names:
                 continue
             trace = Trace(folder)
             difference = curve_difference([s["loss"] for s in trace.steps], replay(trace, bent)[0])
@@ -421,7 +421,7 @@ def main():
     print(f"{'case':30}  {'first -> last loss':18}   moved  {'curve':>9}  {'weights':>9}  recomputed")
     for case in cases:
         curves[case.name] = check(cleft, case, table)
-    check_bends(cleft, set(curves), table)
+    check_bends(cleft, {name for name, curve in curves.items() if curve}, table)
     print(f"\n{len(cases)} cases in {time.time() - started:.0f} s, {len(table.failures)} failures")
     for failure in table.failures:
         print(failure, file=sys.stderr)

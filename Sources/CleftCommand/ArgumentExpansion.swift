@@ -141,26 +141,33 @@ struct ArgumentExpansion {
     "embed_legend_csv", "embed_density_pickle",
   ]
 
+  /// What says how pictures and texts of a run were read.
+  private static let readingOptions: Set<String> = ["compat", "quirk"]
+
   /// `cleft eval RUN` scores on the dataset of the run unless another is named; CheXpert's is the usual one anyway, but
-  /// for how many classes a classifier was trained on it.
+  /// for how many classes a classifier was trained on it. Pictures and texts are read as the run read them.
+
   private func datasetOfRun() throws -> [String] {
     let choices = ["--dataset=", "--rsna", "--embed"]
     let isChosen = (fromFiles + typed).contains { argument in
       !isTakenBack(argument) && choices.contains { argument.hasPrefix($0) && !argument.hasPrefix("--embed_") }
     }
-    guard isEvaluation, !isChosen else { return [] }
+    guard isEvaluation else { return [] }
     let files = places.flatMap { [$0, "\($0)/../.."] }.map { "\($0)/resolved.yaml" }
     guard let path = files.first(where: FileSystem.exists) else { return [] }
     let file = try ConfigFile(path, declared) {
-      Self.dataOptions.contains($0) || $0 == "five_cls" || $0 == "img_cls_ft"
+      Self.dataOptions.contains($0) || Self.readingOptions.contains($0) || $0 == "five_cls"
+        || $0 == "img_cls_ft"
     }
+    let reading = file.entries.filter { Self.readingOptions.contains($0.name) }.flatMap(\.arguments)
+    if isChosen { return reading }
     let isClassifier = file.entries.contains { $0.arguments == ["--img_cls_ft"] }
     let known = file.entries.filter {
       Self.dataOptions.contains($0.name) || isClassifier && $0.name == "five_cls"
     }
     .flatMap(\.arguments)
     let isElsewhere = known.contains("--embed") || known.contains("--rsna")
-    return known.contains("--dataset=chexpert") && !isElsewhere && !isClassifier ? [] : known
+    return known.contains("--dataset=chexpert") && !isElsewhere && !isClassifier ? reading : known + reading
   }
 
   /// The parser's own options, whose names have hyphens.

@@ -186,8 +186,10 @@ import Testing
   }
 
   @Test func equalCaptionsMakeADifferenceOnlyWhenAskedTo() throws {
-    let plain = try train(["--linear_proj"])
-    let equal = try train(["--linear_proj", "--multi_positive"])
+    // Large enough batches that some captions come up twice.
+    let common = ["--linear_proj", "--batch_size", "24"]
+    let plain = try train(common)
+    let equal = try train(common + ["--multi_positive"])
     try #require(plain.result.status == 0 && equal.result.status == 0, "\(equal.result.errors)")
     let key = "img_encoder_q.global_embed.weight"
     #expect(try plain.weights().tensor(key).array != equal.weights().tensor(key).array)

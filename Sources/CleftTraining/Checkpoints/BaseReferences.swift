@@ -47,11 +47,12 @@ public struct BaseReferences: Codable, Sendable, Equatable {
   /// - Parameter checkpoint: the folder whose tensors are meant, for messages.
   /// - Throws: `TrainingError.missing` if there is none, `.badData` if another file has its place.
   static func locate(_ file: File, for checkpoint: String, in folders: [String]) throws -> String {
-    var other: (path: String, found: String)?
+    // A file of the same name elsewhere may be anything; only what lies where it lay has taken its place.
+    var other: String?
     for path in [file.path] + folders.flatMap({ candidates(file.path, in: $0) }) {
       guard let stamp = FileStamp(of: path) else { continue }
       if stamp.byteCount != file.byteCount {
-        other = other ?? (path, "another file, of \(stamp.byteCount) bytes")
+        if path == file.path { other = "another file, of \(stamp.byteCount) bytes" }
         continue
       }
       if stamp.modifiedNanoseconds == file.modifiedNanoseconds {
@@ -60,7 +61,7 @@ public struct BaseReferences: Codable, Sendable, Equatable {
       }
       let fingerprint = try Fingerprints.of(path, stamp)
       if fingerprint == file.fingerprint { return path }
-      other = other ?? (path, "another file, with fingerprint \(fingerprint)")
+      if path == file.path { other = "another file, with fingerprint \(fingerprint)" }
     }
     let expected =
       "the base file with \(file.tensors.count) tensors of \(checkpoint): \(file.byteCount) bytes, "
@@ -68,7 +69,7 @@ public struct BaseReferences: Codable, Sendable, Equatable {
     if let other {
       throw TrainingError.badData(
         Problem(
-          other.path, found: other.found, expected: expected,
+          file.path, found: other, expected: expected,
           hint: "Put the old file back, or into a folder for --model_dir."))
     }
     throw TrainingError.missing(

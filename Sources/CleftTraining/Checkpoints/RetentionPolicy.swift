@@ -64,7 +64,7 @@ public struct RetentionPolicy: Sendable, Equatable {
   static func setAside(after step: Int, in folder: String) -> Int {
     let later = Checkpoint.steps(in: folder).filter { Int($0.dropFirst("step-".count)) ?? 0 > step }
     for name in later {
-            let plain = "\(folder)/set-aside-\(name)"
+      let plain = "\(folder)/set-aside-\(name)"
       var (target, number) = (plain, 1)
       while FileSystem.exists(target) {
         number += 1

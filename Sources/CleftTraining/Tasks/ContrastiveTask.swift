@@ -98,7 +98,9 @@ public final class ContrastiveTask: PooledTask {
   ) -> [Tensor] {
     let captions = indices.map { tokens[split]?[$0] ?? [] }
     // Equal captions differ only by dropout: without it they are computed once.
-    let batch = encoder.textBatch(captions, deduplicates: !context.isTraining)
+    let batch = encoder.textBatch(
+      captions, deduplicates: !encoder.text.dropsOut(context.split("text")))
+
     return [
       encoder.image.feature(images, context.split("image")),
       encoder.text.feature(batch, context.split("text")),
