@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "lora-adamw-1", "prefix-adamw-1", "full-adamw-1", "prompt_ft-adamw-1", "img_cls_ft-adamw-1",
+    "lora-adamw-1", "prefix-adamw-1", "prompt_ft-adamw-1", "img_cls_ft-adamw-1",
   ])
   func recomputingBlocksChangesNoBit(_ name: String) throws {
     let curve = try #require(Self.curves.cases.first { $0.name == name })
