@@ -225,7 +225,7 @@ def terms(count=100):
         process = subprocess.Popen(
             command(folder, 100000, "--peft", "lora", "--checkpoint_every", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         # Anything but the very first moments, in which the program is not there yet.
-        time.sleep(random.uniform(0.15, 1.5))
+        time.sleep(random.uniform(0.3, 1.5))
         started = time.time()
         process.send_signal(chosen)
         errors = process.communicate(timeout=60)[1].decode()
@@ -244,12 +244,12 @@ def mount(folder, megabytes):
     return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]).returncode == 0
 
 
-def starve(name, prepare, disturb, user=None):
+def starve(name, prepare, disturb, *extra, user=None):
     """A run whose disk goes bad after its first checkpoints: loud, and what stood stands."""
     folder = f"{WORK}/{name}"
     prepare(folder)
     process = subprocess.Popen(
-        command(folder, 100000, "--peft", "lora", "--checkpoint_every", "20"),
+        command(folder, 100000, "--peft", "lora", "--checkpoint_every", "20", *extra),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=WORK, **({"user": user, "group": user} if user else {}))
     while not (runs(folder) and len(steps(runs(folder)[-1])) >= 1):
         check(process.poll() is None, f"{name}: ended before the first checkpoint: {process.poll()} {process.stderr.read()[-600:] if process.poll() is not None else ''}")
@@ -263,7 +263,7 @@ def starve(name, prepare, disturb, user=None):
     check(found, f"{name}: no checkpoint stands")
     result = run([CLEFT, "inspect", found[-1] + "/model.safetensors"])
     check(result.returncode == 0, f"{name}: {found[-1]} is not readable")
-    print(f"{name}: {line[0][:160]}")
+    print(f"{name}: {line[0][:240]}")
     return folder
 
 
@@ -273,23 +273,24 @@ def disk():
         return print("disk: skipped, cannot mount a small file system here")
     try:
         def fill(folder):
-            with open(folder + "/filler", "wb") as file:
-                try:
+            # A checkpoint in work may take the last byte first.
+            try:
+                with open(folder + "/filler", "wb", buffering=0) as file:
                     while True:
                         file.write(b"\0" * 4096)
-                        file.flush()
-                except OSError:
-                    pass
-        starve("disk", lambda folder: None, fill)
+            except OSError:
+                pass
+        starve("disk", lambda folder: None, fill, "--freeze_vit")
         check(not stray(folder), "disk: half a checkpoint was left")
-        os.remove(folder + "/filler")
+        if os.path.exists(folder + "/filler"):
+            os.remove(folder + "/filler")
         found = steps(runs(folder)[-1])
         start = int(found[-1][-8:])
-        train(folder, 100000, "--peft", "lora", "--checkpoint_every", "0", "--max_time", "3s", "--resume_ckpt", "last", status=75)
+        train(folder, 100000, "--peft", "lora", "--freeze_vit", "--checkpoint_every", "0", "--max_time", "3s", "--resume_ckpt", "last", status=75)
         check(int(steps(runs(folder)[-1])[-1][-8:]) > start, "disk: the run did not go on")
         print("disk: with room again the run goes on")
     finally:
-        subprocess.run(["umount", folder])
+        subprocess.run(["umount", "-l", folder])
     tight = f"{WORK}/tight"
     if mount(tight, 2):
         result = run(command(tight, 10, "--peft", "lora"))
@@ -315,15 +316,17 @@ def limit():
     result = run(command(folder, 10, "--peft", "lora", "--checkpoint_every", "2"), preexec_fn=lower)
     check(result.returncode == 74, f"limit: exit {result.returncode}: {result.stderr[-600:]}")
     check(not steps(runs(folder)[-1]) and not stray(folder), "limit: half a checkpoint was left")
-    print("limit: " + [line for line in result.stderr.splitlines() if "cleft: error:" in line][0][:160])
+    print("limit: " + [line for line in result.stderr.splitlines() if "cleft: error:" in line][0][:240])
 
 
 def steady(total=2000):
     """Memory, open files and threads are flat after step 200."""
     folder = f"{WORK}/steady"
     extra = ["--peft", "lora", "--checkpoint_every", "250", "--num_workers", "2"]
+    # Lines go to a file: a pipe that nobody reads would stop the program.
+    said = open(f"{WORK}/steady.log", "w+")
     process = subprocess.Popen(
-        [a for a in command(folder, total, *extra) if a != "--no_tensorboard"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [a for a in command(folder, total, *extra) if a != "--no_tensorboard"], stdout=subprocess.DEVNULL, stderr=said)
     samples = []
     while process.poll() is None:
         time.sleep(0.05)
@@ -333,7 +336,7 @@ def steady(total=2000):
             samples.append((step, int(status["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{process.pid}/fd")), int(status["Threads"])))
         except (OSError, IndexError, KeyError, ValueError):
             continue
-    check(process.returncode == 0, f"steady: exit {process.returncode}: {process.stderr.read().decode()[-800:]}")
+    check(process.returncode == 0, f"steady: exit {process.returncode}: {open(said.name).read()[-800:]}")
     late = [s for s in samples if s[0] >= 200]
     early, end = [s for s in late if s[0] < 500], [s for s in late if s[0] > total - 300]
     check(early and end, "steady: too few samples")

@@ -22,7 +22,9 @@ public enum CommandLineTool {
   /// Runs the command line of this process.
   public static func run() -> Never {
     DecoderMemory.keepFreed()
-    let typed = Array(CommandLine.arguments.dropFirst())
+        let typed = Array(CommandLine.arguments.dropFirst())
+    // From its first moment on a training ends by a signal as it says it does.
+    if typed.first == "train" { Signals.watch() }
     do {
       try Processor.requireBuiltFeatures()
       let asksForHelp = typed.isEmpty || typed.contains { helpWords.contains($0) }

@@ -90,11 +90,15 @@ public enum FileSystem {
 
   /// Makes a folder and those above it.
   public static func makeFolder(_ path: String) throws(FormatError) {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw .system(Problem(path, found: "cannot be made (\(reason(error)))", hint: "Choose another folder."))
-    }
+        if isFolder(path) { return }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path { try makeFolder(parent) }
+    if mkdir(path, 0o777) == 0 { return }
+    let code = errno
+    // Somebody else may have been faster.
+    if code == EEXIST, isFolder(path) { return }
+    throw .system(
+      Problem(path, found: "cannot be made (\(String(cString: strerror(code))))", hint: "Choose another folder."))
   }
 
   /// Whether a file or folder is there.

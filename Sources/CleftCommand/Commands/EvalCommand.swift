@@ -37,6 +37,7 @@ struct EvalCommand: ParsableCommand {
 extension TrainOptions {
   /// Evaluates; as published, options of training count for nothing.
   func evaluate(_ path: String?) throws {
+        Signals.unwatch()
     let (options, unheeded) = forEvaluation()
     options.configureRuntime()
     Self.announceUnheeded(unheeded, RunLog())

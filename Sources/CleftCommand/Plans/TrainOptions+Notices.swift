@@ -26,7 +26,8 @@ extension TrainOptions {
     if run.precision.hasPrefix("16") {
       log.warn("--precision \(run.precision): bf16-mixed, as on any CPU.")
     }
-    log.say("--precision \(run.precision): large products in bfloat16, sums and everything else in float32.")
+        let kept = run.precision == "bf16-true" ? "large products and what backward keeps" : "large products"
+    log.say("--precision \(run.precision): \(kept) in bfloat16, sums and everything else in float32.")
     if !Runtime.hasHalfProducts {
       log.warn("this processor has no bfloat16 products: factors are rounded, products run in float32.")
     }
