@@ -43,12 +43,15 @@ public final class RankAllocator {
   }
 
   /// Takes up a step's gradients and reallocates; call after the optimizer's step.
-  public func update(step: Int, _ gradients: Gradients) {
+  ///
+  /// - Parameter gradientScale: what the optimizer multiplied every gradient by: importance is that of the gradients as
+  ///   they were clipped.
+  public func update(step: Int, _ gradients: Gradients, gradientScale: Float = 1) {
     // In the last steps the ranks stay as they are; the entries set to zero are held there.
     if step < totalSteps - config.finalSteps {
       for (path, branch) in branches {
         for cell in [branch.$a, branch.$b, branch.$e] {
-          if let gradient = gradients[cell.leaf] { follow("\(path).\(cell.name)", cell.value, gradient) }
+          if let gradient = gradients[cell.leaf] { follow("\(path).\(cell.name)", cell.value, gradient, gradientScale) }
         }
       }
     }
@@ -66,6 +69,15 @@ public final class RankAllocator {
     }
   }
 
+  /// What `state` holds once every watched parameter has had a gradient.
+  public var fullStateShapes: [(key: String, shape: Shape)] {
+    branches.flatMap { path, branch in
+      [branch.$a, branch.$b, branch.$e].flatMap { cell in
+        ["importance", "uncertainty"].map { ("adalora.\($0).\(path).\(cell.name)", [cell.shape.count]) }
+      }
+    }
+  }
+
   /// Takes up the state of a checkpoint.
   public func restore(_ state: [String: Tensor]) {
     let mark = "adalora.importance."
@@ -76,7 +88,7 @@ public final class RankAllocator {
     }
   }
 
-  private func follow(_ key: String, _ value: Tensor, _ gradient: Tensor) {
+  private func follow(_ key: String, _ value: Tensor, _ gradient: Tensor, _ gradientScale: Float) {
     var state =
       sensitivities[key]
       ?? Sensitivity(
@@ -86,7 +98,7 @@ public final class RankAllocator {
     value.read { value in
       gradient.read { gradient in
         for i in state.importance.indices {
-          let now = abs(value[i] * gradient[i])
+          let now = abs(value[i] * (gradient[i] * gradientScale))
           state.importance[i] = beta1 * state.importance[i] + (1 - beta1) * now
           state.uncertainty[i] =
             beta2 * state.uncertainty[i] + (1 - beta2) * abs(now - state.importance[i])

@@ -1,22 +1,32 @@
 import CleftTensor
 import Foundation
+import Glibc
 
 /// A 64-bit fingerprint of bytes: notices damage and changes, is no defense against forgery.
 ///
 /// Four multiply-rotate lanes over 32-byte blocks, mixed at the end.
 public enum Checksum {
   /// Fingerprint of a file as 16 hexadecimal digits; the file is not kept in memory.
+  ///
+  /// - Throws: `FormatError.missing`, `.malformed` for a folder or an empty file, `.system` if it cannot be read.
   public static func ofFile(_ path: String) throws(FormatError) -> String {
-    let file = try MappedFile(path)
+    let descriptor = try MappedFile.open(path).descriptor
+    defer { close(descriptor) }
+    // Not mapped: a file that is cut meanwhile is a shorter file here, and a failing disk an error.
+    let piece = 1 << 22
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 64)
+    defer { buffer.deallocate() }
     var stream = Stream()
-    // Whole pages, as the mapping itself.
-    let piece = 1 << 26
-    for start in Swift.stride(from: 0, to: file.count, by: piece) {
-      let count = min(piece, file.count - start)
-      stream.add(UnsafeRawBufferPointer(start: file.base + start, count: count))
-      file.storage(at: start, byteCount: count).forget()
+    while true {
+      let count = read(descriptor, buffer.baseAddress, piece)
+      if count == 0 { return stream.digest }
+      if count > 0 {
+        stream.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      } else if errno != EINTR {
+        throw .system(
+          Problem(path, found: "cannot be read (\(String(cString: strerror(errno))))", hint: "Check the disk."))
+      }
     }
-    return stream.digest
   }
 
   /// Fingerprint of a text.

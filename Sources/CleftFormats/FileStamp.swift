@@ -2,26 +2,49 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Size and time of a file: what tells that it is still the same one, without reading it.
+/// Size, times and place on the disk of a file: what tells that it is still the same one, without reading it.
 public struct FileStamp: Sendable, Hashable {
   /// Bytes in the file.
   public let byteCount: Int
   /// Time of its last change, in nanoseconds since 1970.
   public let modifiedNanoseconds: Int
+  /// Time of the last change of the file or of what the system notes about it, in nanoseconds since 1970; nobody can set
+  /// it.
+  public let changedNanoseconds: Int
+  /// Number of the disk.
+  public let device: UInt
+  /// Number of the file on its disk.
+  public let inode: UInt
 
   /// Makes a stamp from its parts.
-  public init(byteCount: Int, modifiedNanoseconds: Int) {
+  public init(
+    byteCount: Int, modifiedNanoseconds: Int, changedNanoseconds: Int, device: UInt, inode: UInt
+  ) {
     self.byteCount = byteCount
     self.modifiedNanoseconds = modifiedNanoseconds
+    self.changedNanoseconds = changedNanoseconds
+    self.device = device
+    self.inode = inode
   }
 
   /// The stamp of a regular file; nil if there is none.
   public init?(of path: String) {
     var info = stat()
     guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+    self.init(info)
+  }
+
+  /// The stamp in what the system says of a file.
+  init(_ info: stat) {
     byteCount = Int(info.st_size)
     modifiedNanoseconds = info.st_mtim.tv_sec * 1_000_000_000 + info.st_mtim.tv_nsec
+    changedNanoseconds = info.st_ctim.tv_sec * 1_000_000_000 + info.st_ctim.tv_nsec
+    device = UInt(info.st_dev)
+    inode = UInt(info.st_ino)
   }
+
+  /// Whether both are of one file on the disk, changed or not; a new file under an old name is another one.
+  public func isSameFile(as other: FileStamp) -> Bool { device == other.device && inode == other.inode }
 }
 
 /// Fingerprints of large files, each computed once in a process as long as the file keeps its stamp.
@@ -31,24 +54,23 @@ public enum Fingerprints {
     let stamp: FileStamp
   }
 
-  private static let known = Mutex<[Version: String]>([:])
+  private static let table = Mutex<[Version: String]>([:])
 
   /// The fingerprint of a file, computed if it is not known yet.
   ///
   /// - Throws: `FormatError.malformed` if the file has not that stamp, or loses it meanwhile.
   public static func of(_ path: String, _ stamp: FileStamp) throws(FormatError) -> String {
-    let version = Version(path: path, stamp: stamp)
-    if let fingerprint = known.withLock({ $0[version] }) { return fingerprint }
+    if let fingerprint = known(path, stamp) { return fingerprint }
     let fingerprint = try Checksum.ofFile(path)
     guard FileStamp(of: path) == stamp else {
       throw .malformed(Problem(path, found: "a file that changed while it was read", hint: "Leave it alone."))
     }
-    known.withLock { $0[version] = fingerprint }
+    table.withLock { $0[Version(path: path, stamp: stamp)] = fingerprint }
     return fingerprint
   }
 
-  /// Notes the fingerprint of a file that somebody else has computed.
-  public static func remember(_ fingerprint: String, of path: String, _ stamp: FileStamp) {
-    known.withLock { $0[Version(path: path, stamp: stamp)] = fingerprint }
+  /// The fingerprint that a version of a file had when it was read for it; nil if it never was.
+  public static func known(_ path: String, _ stamp: FileStamp) -> String? {
+    table.withLock { $0[Version(path: path, stamp: stamp)] }
   }
 }

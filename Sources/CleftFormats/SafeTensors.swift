@@ -70,6 +70,9 @@ public struct SafeTensorsFile {
     metadata = json["__metadata__"] as? [String: String] ?? [:]
   }
 
+  /// The file's stamp when it was opened; nil for a key that it does not have.
+  public func stamp(of key: String) -> FileStamp? { entries[key] == nil ? nil : file.stamp }
+
   /// A tensor as float32.
   ///
   /// - Throws: `FormatError.malformed` if there is no such key or it holds integers.

@@ -60,6 +60,11 @@ public struct ShardedSafeTensors: WeightsFile {
   /// The shard that holds a tensor.
   public func holder(of key: String) -> String { shardOfKey[key].flatMap { files[$0]?.path } ?? path }
 
+  /// Stamp of the shard that holds a tensor.
+  public func stamp(of key: String) -> FileStamp? {
+    shardOfKey[key].flatMap { files[$0]?.stamp(of: key) }
+  }
+
   private func file(_ key: String) throws(FormatError) -> any WeightsFile {
     guard let file = shardOfKey[key].flatMap({ files[$0] }) else { throw noSuchTensor(key) }
     return file

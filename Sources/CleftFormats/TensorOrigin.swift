@@ -32,10 +32,9 @@ extension WeightsFile {
   /// The file itself holds every tensor.
   public func holder(of key: String) -> String { path }
 
-  /// Where a tensor can be read again; nil if the file is not there any more.
+  /// Where a tensor can be read again; nil if there is no such tensor.
   public func origin(of key: String) -> TensorOrigin? {
-    guard entries[key] != nil else { return nil }
-    let path = URL(fileURLWithPath: holder(of: key)).path
-    return FileStamp(of: path).map { TensorOrigin(path: path, stamp: $0, key: key) }
+    guard entries[key] != nil, let stamp = stamp(of: key) else { return nil }
+    return TensorOrigin(path: URL(fileURLWithPath: holder(of: key)).path, stamp: stamp, key: key)
   }
 }

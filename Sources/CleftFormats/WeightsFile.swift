@@ -14,6 +14,8 @@ public protocol WeightsFile {
   func integers(_ key: String) throws(FormatError) -> [Int]
   /// Path of the file that holds a tensor: one of the shards, where there are several files.
   func holder(of key: String) -> String
+  /// Stamp of the file that holds a tensor, from when it was opened; nil if there is no such tensor.
+  func stamp(of key: String) -> FileStamp?
 }
 
 extension WeightsFile {

@@ -25,13 +25,14 @@ public enum Classification {
     return counts
   }
 
-  /// Probability that a positive scores above a negative, ties counting half; nil with one class only.
+  /// Probability that a positive scores above a negative, ties counting half; nil with one class only, and with scores
+  /// that are no numbers, which have no order.
   ///
   /// - Source: equals the trapezoidal area under the ROC curve.
   public static func auc(scores: [Float], isPositive: [Bool]) -> Double? {
     let positives = isPositive.filter { $0 }.count
     let negatives = isPositive.count - positives
-    if positives == 0 || negatives == 0 { return nil }
+    if positives == 0 || negatives == 0 || scores.contains(where: \.isNaN) { return nil }
     let order = scores.indices.sorted { scores[$0] < scores[$1] }
     var rankSum = 0.0
     var start = 0
@@ -82,6 +83,8 @@ public enum Retrieval {
         best = j
       }
       let own = score(best)
+      // What is no number is in no place.
+      if own.isNaN { return false }
       var rank = 0
       for j in 0..<count where !isMatch(j) && (score(j) > own || (score(j) == own && j < best)) { rank += 1 }
       return rank < k

@@ -50,7 +50,8 @@ public final class ParameterCell {
     get {
       let made = peek()
       stored = made
-      source = nil
+      // A file stays open as long as values may be its own: until then its number on the disk is no other's.
+      if unchangedOrigin == nil { source = nil }
       return made
     }
     set {
@@ -64,6 +65,9 @@ public final class ParameterCell {
 
   /// Where the values can be read again: nil if they are trained, have been, or come from nowhere else.
   public var origin: TensorOrigin? { isTrainable || role == .buffer ? nil : unchangedOrigin }
+
+  /// The file that values which nothing has changed come from, and may still be read from; nil for trained ones.
+  public var file: TensorOrigin.File? { isTrainable ? nil : unchangedOrigin?.file }
 
   /// The values, not kept if they were not there: for writing them once.
   public func peek() -> Tensor {

@@ -31,14 +31,16 @@ extension Module {
   ///   - source: names the origin in messages.
   ///   - keys: keys and shapes that the origin has.
   ///   - isStrict: off lets keys be missing and left over; they are in the report. Wrong shapes are errors always.
+  ///   - types: types of the origin's tensors, where they are known: integers are no values of a parameter.
   ///   - optional: keys of this module that may be missing in the origin.
   ///   - origin: where a key's tensor can be read again, if that is a file that stays: checkpoints then refer to it
   ///     as long as the parameter is frozen.
-  ///   - value: gives the tensor of a key, when it is first wanted; keys and shapes have been checked by then.
+  ///   - value: gives the tensor of a key, when it is first wanted; keys, shapes and types have been checked by then, so
+  ///     that it can fail only by a mistake of ours.
   /// - Throws: `StateDictError.mismatch` naming the first key and the nearest ones; nothing is changed then.
   @discardableResult
   public func load(
-    from source: String, keys: [String: Shape], isStrict: Bool = true,
+    from source: String, keys: [String: Shape], types: (String) -> DType? = { _ in nil }, isStrict: Bool = true,
     optional: (String) -> Bool = { _ in false }, origin: (String) -> TensorOrigin? = { _ in nil },
     value: @escaping (String) throws -> Tensor
   ) throws -> LoadReport {
@@ -50,13 +52,7 @@ extension Module {
     if isStrict { try require(report, source, keys.keys, names) }
     for named in own {
       guard let shape = keys[named.path] else { continue }
-      let fits = shape == named.cell.shape || (shape.count == 1 && named.cell.shape.count == 1)
-      guard fits else {
-        throw StateDictError.mismatch(
-          Problem(
-            "\(source): \(named.path)", found: "shape \(shape)", expected: "shape \(named.cell.shape)",
-            hint: "The file belongs to a model of another size; check --model, --peft, --emb_dim."))
-      }
+      try require(named, source, shape, types(named.path))
     }
     for named in own where keys[named.path] != nil {
       let (path, shape) = (named.path, named.cell.shape)
@@ -71,6 +67,23 @@ extension Module {
       }
     }
     return report
+  }
+
+  private func require(_ named: NamedCell, _ source: String, _ shape: Shape, _ type: DType?) throws {
+    let own = named.cell.shape
+    guard shape == own || (shape.count == 1 && own.count == 1) else {
+      throw StateDictError.mismatch(
+        Problem(
+          "\(source): \(named.path)", found: "shape \(shape)", expected: "shape \(own)",
+          hint: "The file belongs to a model of another size; check --model, --peft, --emb_dim."))
+    }
+    // Buffers may count.
+    if named.cell.role == .parameter, let type, !type.isFloatingPoint {
+      throw StateDictError.mismatch(
+        Problem(
+          "\(source): \(named.path)", found: "type \(type.rawValue)", expected: "a floating type",
+          hint: "The file may be quantized; use the one in float32, float16 or bfloat16."))
+    }
   }
 
   private func require(

@@ -13,7 +13,10 @@ struct Pace {
   private(set) var work = (products: 0.0, attention: 0.0)
   /// Seconds of the newest step.
   private(set) var newest = 0.0
+  /// Steps and seconds since the newest record.
+  private var interval = (steps: 0, seconds: 0.0)
   private var started = ContinuousClock.now
+
   private var workBefore = (products: 0.0, attention: 0.0)
 
   /// A step begins.
@@ -31,7 +34,15 @@ struct Pace {
     work.products += now.products - workBefore.products
     work.attention += now.attention - workBefore.attention
     steps += 1
+    interval.steps += 1
+    interval.seconds += newest
   }
+
+  /// Mean seconds of the steps since the newest record; 0 without one.
+  var intervalStepSeconds: Double { interval.steps == 0 ? 0 : interval.seconds / Double(interval.steps) }
+
+  /// A record has been made.
+  mutating func endInterval() { interval = (0, 0) }
 
   /// Mean seconds a step; 0 before the first.
   var stepSeconds: Double { steps == 0 ? 0 : seconds / Double(steps) }

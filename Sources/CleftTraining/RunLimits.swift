@@ -14,13 +14,18 @@ public struct RunLimits: Sendable {
   ///
   /// - Parameters:
   ///   - step: steps done.
-  ///   - stepSeconds: what one more step takes; a step that cannot end in time is not begun.
+  ///   - stepSeconds: what one more step and a checkpoint take; a step that cannot end in time is not begun.
   /// - Throws: `TrainingError.stoppedEarly`, which says what stands.
   func requireTime(step: Int, stepSeconds: Double) throws(TrainingError) {
-    if let signal = Signals.stopRequest { throw stopped(step, "asked to stop by \(Signals.name(signal))") }
-    guard let maxSeconds else { return }
+    if let reason = reasonToEnd(beforeSeconds: stepSeconds) { throw stopped(step, reason) }
+  }
+
+  /// Why the run has to end before something that takes so many seconds; nil if it need not.
+  func reasonToEnd(beforeSeconds seconds: Double = 0) -> String? {
+    if let signal = Signals.stopRequest { return "asked to stop by \(Signals.name(signal))" }
+    guard let maxSeconds else { return nil }
     let elapsed = (ContinuousClock.now - start) / .seconds(1)
-    if elapsed + stepSeconds > maxSeconds { throw stopped(step, "--max_time is over") }
+    return elapsed + seconds > maxSeconds ? "--max_time is over" : nil
   }
 
   private func stopped(_ step: Int, _ reason: String) -> TrainingError {

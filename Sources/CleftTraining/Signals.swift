@@ -8,16 +8,25 @@ public enum Signals {
   private static let requested = Atomic<Int32>(0)
   private static let isAtWork = Atomic<Bool>(false)
 
-  /// Watches SIGINT, SIGTERM and SIGUSR1.
+  /// Those that ask to stop.
+  private static let watchedSignals: [Int32] = {
+    var hangUp = sigaction()
+    sigaction(SIGHUP, nil, &hangUp)
+    let isIgnored = unsafeBitCast(hangUp.__sigaction_handler.sa_handler, to: Int.self) == 1
+    return [SIGINT, SIGTERM, SIGUSR1] + (isIgnored ? [] : [SIGHUP])
+  }()
+
+  /// Watches SIGINT, SIGTERM, SIGUSR1, and SIGHUP unless somebody (`nohup`) has seen to it already.
   ///
   /// Until `begin` one of them ends the process at once, with exit code 75: there is nothing to save yet. A second SIGINT
-  /// ends it at any time.
+  /// ends it at any time. A reader of the program's lines that goes away ends nothing.
   public static func watch() {
     requested.store(0, ordering: .relaxed)
     isAtWork.store(false, ordering: .relaxed)
     var watched = sigset_t()
     sigemptyset(&watched)
-    for number in [SIGINT, SIGTERM, SIGUSR1] {
+    signal(SIGPIPE, SIG_IGN)
+    for number in watchedSignals {
       sigaddset(&watched, number)
       signal(number) { number in
         Signals.endUnlessAtWork()
@@ -43,14 +52,15 @@ public enum Signals {
 
   /// Lets the signals end the process again.
   public static func unwatch() {
-    for number in [SIGINT, SIGTERM, SIGUSR1] { signal(number, SIG_DFL) }
+    signal(SIGPIPE, SIG_DFL)
+    for number in watchedSignals { signal(number, SIG_DFL) }
   }
 
   private static func request(_ number: Int32) { requested.store(number, ordering: .relaxed) }
 
   /// What a signal is called.
   public static func name(_ number: Int32) -> String {
-    [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1"][number] ?? "signal \(number)"
+    [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1", SIGHUP: "SIGHUP"][number] ?? "signal \(number)"
   }
 
   /// The signal that asked to stop, nil for none.

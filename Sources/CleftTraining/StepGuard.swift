@@ -99,14 +99,15 @@ public struct StepGuard: Sendable {
         Problem(
           "step \(done)",
           found: "\(Self.mostSkips) steps left out one after another, the last because \(odd.what)",
-          hint: "Lower --learning_rate or look at the samples named; the last checkpoint stands."))
+          hint:
+            "Look at the samples named, or start anew from an older checkpoint with a lower --learning_rate and "
+            + "--pretrained_model."))
     case .stop:
       throw .badData(
         Problem(
           "step \(done)", found: "\(odd.what), on samples \(shown)\(more)",
-          hint:
-            "Lower --learning_rate or look at those samples, or pass \(option) skip; the last checkpoint stands."
-        ))
+          hint: "Look at those samples, pass \(option) skip, or start anew with a lower --learning_rate and "
+            + "--pretrained_model; the checkpoints stand."))
     }
   }
 

@@ -43,6 +43,11 @@ extension Trainer {
     progress.epochs = done / schedule.stepsPerEpoch
 
     var failures: [any Error] = []
+    do {
+      if let report {
+        try trace?.step(done, loss: report.metrics["loss"] ?? .nan, learningRate: report.learningRate)
+      }
+    } catch { failures.append(error) }
     do { try record(done, report, progress, log) } catch { failures.append(error) }
     if isValidationDue(done) {
       do { try validate(done, &progress, log) } catch { failures.append(error) }
@@ -50,27 +55,41 @@ extension Trainer {
     let isDue = config.checkpoints.isDue(
       step: done, isEpochEnd: done % schedule.stepsPerEpoch == 0,
       epoch: done / schedule.stepsPerEpoch, secondsSinceSave: saved.ageSeconds)
+    let isBest = keeper?.isAmongBest(progress, step: done) ?? false
     do {
-      if isDue || isLast || !failures.isEmpty {
-        try keeper?.save(step: done, progress: progress)
+      if isDue || isLast || isBest || !failures.isEmpty {
+        let start = ContinuousClock.now
+        try keeper?.save(step: done, progress: progress, keepsOthers: progress.consecutiveSkips > 0)
+        longestSave = max(longestSave, (ContinuousClock.now - start) / .seconds(1))
         saved = SavePoint(step: done)
         try log.flush()
       }
-    } catch { failures.append(error) }
-    if let first = failures.first { throw ConcludingFailure(error: first) }
+    } catch { failures.insert(error, at: 0) }
+    guard let first = failures.first else { return }
+    // A checkpoint that could not be written says what stands, so it comes first; nothing else goes unsaid.
+    for other in failures.dropFirst() { log.warn("\(other)") }
+    throw ConcludingFailure(error: first)
   }
 
   /// What comes before the first step: as published two validation batches, to find what is wrong with them now; after a
   /// resume the validation that the process before did not come to.
-  func look(beforeStep first: Int, _ progress: inout RunProgress, _ log: RunLog) throws {
+  func look(
+    beforeStep first: Int, _ progress: inout RunProgress, _ log: RunLog, _ keeper: CheckpointKeeper?
+  ) throws {
     if first > 0 {
-      if first < config.maxSteps, isValidationDue(first), progress.validationStep != first {
-        try validate(first, &progress, log)
-      }
+      guard isValidationDue(first), progress.validationStep != first else { return }
+      try validate(first, &progress, log)
+      // The checkpoint is judged by it from here on.
+      if progress.validationStep == first { try keeper?.save(step: first, progress: progress) }
       return
     }
-    _ = try validation(maxBatches: min(2, config.maxValidationBatches ?? 2)).run()
+    let pass = validation(maxBatches: min(2, config.maxValidationBatches ?? 2))
+    guard pass.batchCount > 0, let (found, _) = try pass.run(mustEnd: { mustEnd }) else { return }
+    try keeper?.requireMonitor(among: found.keys)
   }
+
+  /// Whether the process was asked to stop, or its time is over.
+  private var mustEnd: Bool { limits.reasonToEnd(beforeSeconds: longestSave) != nil }
 
   /// Pictures of the first batch, as the model sees them.
   func recordFirst(_ batches: [StepGradients.Batch], _ log: RunLog) throws {
@@ -100,7 +119,7 @@ extension Trainer {
       return
     }
     // What a process that was asked to stop does not come to, the one that goes on does first.
-    guard let (found, scores) = try pass.run() else { return }
+    guard let (found, scores) = try pass.run(mustEnd: { mustEnd }) else { return }
     (progress.validation, progress.validationStep) = (found, done)
     var metrics = found
     metrics["epoch"] = Double(schedule.epoch(ofStep: done - 1))
@@ -122,7 +141,8 @@ extension Trainer {
   /// Shows a step, and records it if it is due.
   private func record(_ done: Int, _ report: StepReport?, _ progress: RunProgress, _ log: RunLog) throws {
     let isLogged = done % config.logEverySteps == 0 || done == config.maxSteps
-    let isHistogrammed = config.histogramEverySteps > 0 && done % config.histogramEverySteps == 0
+    let isHistogrammed =
+      config.histogramEverySteps > 0 && (done % config.histogramEverySteps == 0 || done == config.maxSteps)
     guard let report else {
       if isLogged { try log.record(step: done, ["skipped_steps": Double(progress.skippedSteps)]) }
       return
@@ -135,6 +155,7 @@ extension Trainer {
       values["seconds"] = progress.seconds
 
       if progress.skippedSteps > 0 { values["skipped_steps"] = Double(progress.skippedSteps) }
+      pace.endInterval()
       try log.record(step: done, values)
     }
     if isHistogrammed { try recordAdapters(done, log) }
@@ -145,10 +166,12 @@ extension Trainer {
       step: done, of: config.maxSteps, epoch: schedule.epoch(ofStep: done - 1), metrics: report.metrics,
       optimizer: optimizer.name,
       learningRates: optimizer.groups.map { $0.rateScale * report.learningRate })
-    let seconds = max(pace.stepSeconds, 1e-9)
-    figures.imagesPerSecond = Double(config.batchSize * config.rankCount * config.accumulation) / seconds
+    let (seconds, recent) = (max(pace.stepSeconds, 1e-9), max(pace.intervalStepSeconds, 1e-9))
+    figures.imagesPerSecond = Double(config.batchSize * config.rankCount * config.accumulation) / recent
+
     figures.tokensPerSecond = Double(tokens) / max(pace.seconds, 1e-9)
-    figures.stepSeconds = seconds
+    figures.stepSeconds = recent
+
     figures.productFraction = pace.fraction(pace.work.products)
     figures.attentionFraction = pace.fraction(pace.work.attention)
     figures.waitFraction = pace.fraction(pace.waitedSeconds)

@@ -26,7 +26,9 @@ public final class Trainer {
   var tokens = 0
 
   private let stepGuard: StepGuard
-  private let limits: RunLimits
+  let limits: RunLimits
+  /// Seconds that the longest checkpoint so far took.
+  var longestSave = 0.0
 
   /// Makes a trainer; nothing is written yet.
   ///
@@ -77,11 +79,11 @@ public final class Trainer {
     defer { loader.stop() }
     var progress = progress
     var saved = SavePoint(step: firstStep)
-    try look(beforeStep: firstStep, &progress, log)
+    try look(beforeStep: firstStep, &progress, log, keeper)
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let statistics = statistics
       do {
-        try limits.requireTime(step: step, stepSeconds: pace.stepSeconds)
+        try limits.requireTime(step: step, stepSeconds: pace.stepSeconds + longestSave)
         let figures = try train(step, loader, &progress, log)
         progress.seconds += pace.newest
         try conclude(step + 1, figures, &progress, &saved, log, keeper)
@@ -93,10 +95,16 @@ public final class Trainer {
       } catch {
         // What was reached is not lost with the batch that could not be had.
         for (cell, value) in statistics { cell.value = value }
-        if step > saved.step { try keeper?.save(step: step, progress: progress) }
+        if step > saved.step {
+          // Numbers that went wrong may have begun to before: what is older stays.
+          let isOnTime = (error as? TrainingError)?.exitStatus == .stoppedEarly
+          try keeper?.save(step: step, progress: progress, keepsOthers: !isOnTime)
+        }
         throw error
       }
     }
+    // All steps are done; what else was to follow, the process that goes on makes up for.
+    try limits.requireTime(step: config.maxSteps, stepSeconds: 0)
   }
 
   /// One step: gradients, a look at the numbers, and the optimizer.
@@ -131,7 +139,7 @@ public final class Trainer {
       stepGuard.accept(loss: loss, &progress)
       pace.end(waited: waited)
       tokens += found.tokenCount
-      try trace?.step(step + 1, loss: loss, learningRate: rate)
+
       return StepReport(
         metrics: found.metrics, gradientNorm: norm.total, learningRate: rate)
     } catch let odd as OddStep {
@@ -205,6 +213,6 @@ private struct BrokenWeight: Error {
       Problem(
         "step \(step)",
         found: "\(path) is not finite after it, on samples \(origins.prefix(4).joined(separator: ", "))",
-        hint: "Lower --learning_rate; the last checkpoint stands."))
+        hint: "Start anew with a lower --learning_rate and --pretrained_model; the checkpoints stand."))
   }
 }

@@ -36,8 +36,6 @@ public struct TrainerConfig: Sendable {
   public var checkpoints = CheckpointSchedule()
   /// What happens to numbers that go wrong.
   public var guards = StepGuard.Config()
-  /// Seconds after which this process ends with a checkpoint; nil for no limit.
-  public var maxSeconds: Double?
 
   /// Makes settings; everything else is set on the value.
   public init(batchSize: Int, maxSteps: Int, schedule: any LearningRateSchedule, seed: UInt64) {

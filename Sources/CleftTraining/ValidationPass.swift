@@ -17,8 +17,9 @@ struct ValidationPass {
 
   /// Means over the batches, under names that begin with `val_`, and the scores of each class.
   ///
-  /// - Returns: nil if the process was asked to stop meanwhile.
-  func run() throws -> (metrics: [String: Double], classScores: [ClassScores])? {
+  /// - Parameter mustEnd: asked before each batch.
+  /// - Returns: nil if the run had to end meanwhile.
+  func run(mustEnd: () -> Bool) throws -> (metrics: [String: Double], classScores: [ClassScores])? {
     let (size, count) = (batchSize, batchCount)
     let loader = ImageLoader(
       samples: task.validationSamples, pictures: pictures, augmentation: nil, workerCount: workerCount
@@ -27,7 +28,7 @@ struct ValidationPass {
     var metrics: [String: Double] = [:]
     var scores: [ClassScores] = []
     for batch in 0..<count {
-      guard Signals.stopRequest == nil else { return nil }
+      if mustEnd() { return nil }
       guard let images = try loader.next() else { break }
       let result = withoutGradients {
         task.loss(.valid, Array(batch * size..<(batch + 1) * size), ImagePipeline.tensor(images), .evaluation)

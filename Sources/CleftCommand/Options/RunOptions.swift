@@ -26,7 +26,13 @@ struct RunOptions: ParsableArguments {
   }
 
   mutating func validate() throws {
-    guard process.eval else { return }
+    guard process.eval else {
+      if process.dry_run, checkpoints.resume_ckpt != nil {
+        throw ValidationError(
+          "--resume_ckpt is there together with --dry_run; expected one: it tries out a new training.")
+      }
+      return
+    }
     if process.dry_run {
       throw ValidationError("--dry_run is there together with --eval; expected one: it tries out a training.")
     }

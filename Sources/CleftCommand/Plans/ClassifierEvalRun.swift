@@ -21,7 +21,9 @@ struct ClassifierEvalRun {
     let loaded = try ClassifierSource(
       options: options.model, quirks: options.quirks, seed: options.run.seed
     ).checkpoint(path)
-    options.announce(log, [], isPromptTuning: false)
+    var classifying = options
+    classifying.optimizer.loss.img_cls_ft = true
+    classifying.announce(log, [], isPromptTuning: false)
     let checks = TaskChecks(options: options)
     if let note = checks.note(checks.idleText, "since a classifier has no text tower") { log.warn(note) }
     for note in loaded.notes { log.warn(note) }

@@ -28,13 +28,8 @@ struct DryRun {
       optimizerBytes: parts.optimizer.state.reduce(0) { $0 + 4 * $1.tensor.count },
       before: before, after: MemoryFigures.now, stepSeconds: trainer.newestStepSeconds,
       steps: options.optimizer.max_steps,
-      checkpointBytes: contents(parts).byteCount)
+      checkpointBytes: run.contents(parts, RunState(step: 0, settings: [:])).byteCount)
     print(options.run.json ? figures.json : figures.text)
   }
 
-  private func contents(_ parts: TrainRun.Parts) -> Checkpoint.Contents {
-    Checkpoint.Contents(
-      model: parts.plan.model, description: parts.plan.description, optimizer: parts.optimizer,
-      tokenizerJSON: parts.plan.tokenizerJSON, state: RunState(step: 0, settings: [:]))
-  }
 }

@@ -46,15 +46,18 @@ struct EvalRun {
     log.summarizeWarnings()
   }
 
+  /// Zero-shot evaluation of a model as the options word its prompts.
+  func evaluation(_ loaded: LoadedModel) -> ZeroShotEvaluation {
+    ZeroShotEvaluation(
+      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
+      keepsLeadingSpace: options.data.entry.keepsLeadingSpace(options.quirks))
+  }
+
   /// Evaluates a model and prints the published lines and a table, or JSON.
   func report(
     _ loaded: LoadedModel, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
   ) throws -> ZeroShotReport {
-    let keepsLeadingSpace = options.data.entry.keepsLeadingSpace(options.quirks)
-    let report = try ZeroShotEvaluation(
-      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      keepsLeadingSpace: keepsLeadingSpace
-    ).run(
+    let report = try evaluation(loaded).run(
       dataset, pictures: data.pictures, batchSize: Self.batchSize,
       workerCount: options.workerCount
     ) { done, count in

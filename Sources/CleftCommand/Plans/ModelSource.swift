@@ -59,6 +59,7 @@ struct ModelSource {
   /// The model to train: from a checkpoint, from published weights, or from random values; then adapted and frozen.
   func trainable() throws -> LoadedModel {
     var loaded = try start()
+    try requireBlocks(loaded.description.encoder.text.depth)
     setLogitBias(&loaded)
     if options.prompt_ft { loaded = try withPrompt(loaded) }
     loaded.encoder.seed(key)
@@ -81,6 +82,14 @@ struct ModelSource {
       tower.parameters.contains(where: { $0.cell.isTrainable })
     else { return nil }
     return "--grad_ckpt keeps \(adapter.method) from training, as published (ckpt_detach)"
+  }
+
+  private func requireBlocks(_ depth: Int) throws(TrainingError) {
+    guard options.num_freeze_blocks > depth else { return }
+    throw .badConfiguration(
+      Problem(
+        "--num_freeze_blocks", found: "\(options.num_freeze_blocks)",
+        expected: "at most the \(depth) blocks of the text tower"))
   }
 
   private func start() throws -> LoadedModel {

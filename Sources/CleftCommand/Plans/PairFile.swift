@@ -89,7 +89,8 @@ struct PairFile {
     let sources = Dictionary(
       uniqueKeysWithValues: translation.sources.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
     let report = try tower.load(
-      from: file.path, keys: sources.compactMapValues { file.entries[$0]?.shape }, isStrict: !isLenient,
+      from: file.path, keys: sources.compactMapValues { file.entries[$0]?.shape },
+      types: { file.entries[sources[$0] ?? $0]?.dtype }, isStrict: !isLenient,
       optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") },
       origin: { file.origin(of: sources[$0] ?? $0) }
     ) { try file.number(sources[$0] ?? $0) }
@@ -104,6 +105,7 @@ struct PairFile {
     let translation = KeyMap.translate(file.entries.keys, modelKeys: Set(model.cells().map(\.path)))
     let report = try model.load(
       from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
+      types: { file.entries[translation.sources[$0] ?? $0]?.dtype },
       isStrict: !isLenient,
       optional: { $0.hasSuffix("mask_token") || $0.hasSuffix("num_batches_tracked") },
       origin: { file.origin(of: translation.sources[$0] ?? $0) }

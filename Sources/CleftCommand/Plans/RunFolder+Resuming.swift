@@ -4,6 +4,17 @@ import Foundation
 
 /// Which checkpoint `--resume_ckpt` means.
 extension RunFolder {
+  /// The run that `--resume_ckpt` goes on in, locked before its checkpoints are looked at; nil for a checkpoint that was
+  /// copied elsewhere, and where there is nothing to resume.
+  static func runToResume(_ path: String?, _ options: LogOptions) throws -> RunFolder? {
+    guard let path else { return nil }
+    let place = path == "last" ? try newestRun(options) : path
+    guard FileSystem.isFolder(place) else { return nil }
+    let checkpoint =
+      FileSystem.exists(place + "/state.json") ? place : try Checkpoint.locate(place)
+    return try run(of: checkpoint).map { try RunFolder(locking: $0) }
+  }
+
   /// The checkpoint to go on from: the folder named, or the newest whole one of a run folder; `last` is the newest run of
   /// the experiment's name.
   ///

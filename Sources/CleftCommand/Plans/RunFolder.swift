@@ -11,19 +11,20 @@ final class RunFolder {
   /// How a folder's name begins, as a date format.
   static let stampFormat = "yyyy_MM_dd_HH_mm_ss"
 
-  /// The folder of a checkpoint that is resumed, `RUN/checkpoints/step-…`; otherwise a new one,
-  /// `<log_dir>/CLEFT/<stamp>_<experiment_name>`.
+  /// A new folder, `<log_dir>/CLEFT/<stamp>_<experiment_name>`; never one that exists.
   ///
-  /// A new run never uses a folder that exists. What a killed process left half-written in a resumed one is removed.
+  /// - Throws: `FormatError.system` if nothing can be written there.
+  convenience init(_ options: LogOptions) throws {
+    try self.init(locking: Self.make(options.log_dir, options.experiment_name))
+  }
+
+  /// The folder of a run that goes on; what a killed process left half-written in it is removed.
   ///
   /// - Throws: `TrainingError.badConfiguration` if another process is at work in the folder, `FormatError.system` if
   ///   nothing can be written there.
-  init(resuming checkpoint: String?, _ options: LogOptions) throws {
-    if let owner = checkpoint.flatMap(Self.run(of:)) {
-      path = owner
-    } else {
-      path = try Self.make(options.log_dir, options.experiment_name)
-    }
+  init(locking path: String) throws {
+    self.path = path
+
     lock = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else {
       throw FormatError.system(
@@ -46,7 +47,7 @@ final class RunFolder {
   deinit { if lock >= 0 { close(lock) } }
 
   /// The run that a checkpoint lies in; nil for one that was copied elsewhere.
-  private static func run(of checkpoint: String) -> String? {
+  static func run(of checkpoint: String) -> String? {
     let checkpoints = URL(fileURLWithPath: checkpoint).deletingLastPathComponent()
     guard checkpoints.lastPathComponent == "checkpoints" else { return nil }
     let run = checkpoints.deletingLastPathComponent().path

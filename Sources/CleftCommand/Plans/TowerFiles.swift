@@ -27,12 +27,33 @@ struct TowerFiles {
   init(options: ModelOptions, quirks: Quirks, needsText: Bool = true) throws {
     self.options = options
     self.quirks = quirks
-    if options.model != nil {
+    if let name = options.model {
+      try Self.requireNoOtherTowers(name, options, needsText: needsText)
       (image, textFolder) = (nil, nil)
       return
     }
     image = try Self.imageSource(options)
     textFolder = needsText ? try Self.textFolder(options) : nil
+  }
+
+  /// `--model` names both towers; an option that names another one is an error, not passed over.
+  private static func requireNoOtherTowers(
+    _ name: String, _ options: ModelOptions, needsText: Bool
+  ) throws(TrainingError) {
+    let image: [(name: String, isGiven: Bool)] = [
+      ("--img_encoder", options.img_encoder != nil), ("--baseline_vit", options.baseline_vit),
+      ("--img_heads", options.img_heads != nil),
+    ]
+    let text: [(name: String, isGiven: Bool)] = [
+      ("--text_model", options.text_model != nil), ("--llm_type \(options.llm_type)", options.llm_type != "gpt"),
+      ("--text_layers", options.text_layers != nil),
+    ]
+    for option in image + (needsText ? text : []) where option.isGiven {
+      throw .badConfiguration(
+        Problem(
+          option.name, found: "with --model \(name), which has its own towers", expected: "one of the two",
+          hint: "Leave --model out to take the towers of --img_encoder and --text_model."))
+    }
   }
 
   /// The name or path of the image tower.
@@ -241,6 +262,7 @@ struct TowerFiles {
     }
     let report = try tower.load(
       from: file.path, keys: translation.sources.compactMapValues { file.entries[$0]?.shape },
+      types: { file.entries[translation.sources[$0] ?? $0]?.dtype },
       isStrict: isStrict, optional: { $0 == "mask_token" || $0.hasSuffix("num_batches_tracked") },
       origin: { file.origin(of: translation.sources[$0] ?? $0) }
     ) { try file.number(translation.sources[$0] ?? $0) }

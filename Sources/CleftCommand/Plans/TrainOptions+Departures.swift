@@ -44,21 +44,27 @@ extension TrainOptions {
     let request = data.request(
       run.eval ? .test : data.train_split, isPromptTuning: isPromptTuning, quirks: quirks)
     let rows: [(Quirk, Bool)] = run.eval ? [] : trainingConcerns(isPromptTuning: isPromptTuning)
-    let found = (modelConcerns + rows).filter(\.1).map(\.0) + data.entry.quirks(request)
+    // A classifier reads neither captions nor prompts.
+    let texts: Set<Quirk> =
+      optimizer.loss.img_cls_ft ? [.pneumothoraxPrompt, .rsnaPlainPrompts, .embedDefaultEmpty] : []
+    let found =
+      (modelConcerns + rows).filter(\.1).map(\.0)
+      + data.entry.quirks(request).filter { !texts.contains($0) }
     let all = Set(found)
     return Quirk.allCases.filter(all.contains)
   }
 
   /// Those of pictures and of the model, each with whether it can show.
   private var modelConcerns: [(Quirk, Bool)] {
-    let isBaseline = model.llm_type == "bert"
+    let isContrastive = !optimizer.loss.img_cls_ft
+    let isBaseline = model.llm_type == "bert" && isContrastive
     let file = model.pretrained_model.map { FileSystem.exists($0) && !FileSystem.isFolder($0) } ?? run.eval
     return [
-      (.resize224, true), (.lostColumn, true), (.poolFirst, !isBaseline && !optimizer.loss.img_cls_ft),
+      (.resize224, true), (.lostColumn, true), (.poolFirst, !isBaseline && isContrastive),
       (.maskInEvaluation, (model.img_mask_ratio ?? 0) > 0), (.lenientLoad, file),
       (.bertPositionZero, isBaseline), (.baselineHeads, isBaseline && model.linear_proj),
       (.sineFrequencies, TowerFiles.imageName(model) == "vit_base" && model.pretrained_model == nil),
-      (.noNegatives, data.captions.negative_prompt),
+      (.noNegatives, data.captions.negative_prompt && isContrastive),
     ]
   }
 
@@ -80,7 +86,7 @@ extension TrainOptions {
       ),
       (.labelShift, isCheXpert && (loss.img_cls_ft || data.balance_training)),
       (.balanceCrash, isCheXpert && data.balance_training && !data.five_cls),
-      (.acc5Names, loss.img_cls_ft), (.batchMeans, true), (.staleValidation, true), (.lastWeights, true),
+      (.acc5Names, loss.img_cls_ft && !loss.multi_label_loss), (.batchMeans, true), (.staleValidation, true), (.lastWeights, true),
       (.anomalyStop, true), (.rankNegatives, isContrastive && !loss.class_wise && run.devices > 1),
       (.torchOrder, run.devices > 1 && !data.balance_training),
       (.duplicateNegatives, isContrastive && !loss.class_wise),

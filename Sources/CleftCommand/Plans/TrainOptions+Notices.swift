@@ -6,7 +6,7 @@ extension TrainOptions {
   /// Says each of it once.
   func announceMachine(_ log: RunLog) {
     if let notice = Processor.setAsideNotice { log.say(notice) }
-    if !["cpu", "auto"].contains(run.accelerator) {
+    if !["cpu", "auto"].contains(run.accelerator), !run.eval {
       log.say("--accelerator \(run.accelerator): running on the CPU.")
     }
     announcePrecision(log)
@@ -18,7 +18,8 @@ extension TrainOptions {
     if Strategy.shards(run.strategy), !run.eval {
       log.say("--strategy \(run.strategy): the same numbers as ddp; nothing needs to be sharded here.")
     }
-    for notice in run.dead.notices { log.warn(notice) }
+    for notice in run.dead.notices + idleOptions { log.warn(notice) }
+    if let rateWarning { log.warn(rateWarning) }
   }
 
   private func announcePrecision(_ log: RunLog) {
@@ -26,7 +27,7 @@ extension TrainOptions {
     if run.precision.hasPrefix("16") {
       log.warn("--precision \(run.precision): bf16-mixed, as on any CPU.")
     }
-        let kept = run.precision == "bf16-true" ? "large products and what backward keeps" : "large products"
+    let kept = run.precision == "bf16-true" ? "large products and what backward keeps" : "large products"
     log.say("--precision \(run.precision): \(kept) in bfloat16, sums and everything else in float32.")
     if !Runtime.hasHalfProducts {
       log.warn("this processor has no bfloat16 products: factors are rounded, products run in float32.")

@@ -66,7 +66,7 @@ extension TrainRun {
     let settings = options.run.checkpoints
     return RetentionPolicy(
       newest: settings.keep_checkpoints, best: settings.keep_best, monitor: settings.monitor,
-      isLargerBetter: settings.isLargerBetter)
+      isLargerBetter: settings.isLargerBetter, judgesByEarlier: options.quirks.has(.staleValidation))
   }
 
   /// What must be equal for a resumed run to equal one that was not cut.

@@ -22,7 +22,10 @@ struct TrainRun {
     try requireSense()
     if options.run.dry_run { return try DryRun(run: self)() }
     let log = RunLog()
+    // Nobody else may write there from before it is read.
+    let locked = try RunFolder.runToResume(options.run.checkpoints.resume_ckpt, options.run.log)
     let resumed = try RunFolder.checkpointToResume(options.run.checkpoints.resume_ckpt, options.run.log, log)
+
     let state = try resumed.map { try Checkpoint.readState($0) }
     let parts = try makeParts(log)
     let settings = settings(parts.splits.training)
@@ -35,16 +38,21 @@ struct TrainRun {
     let trace = try options.run.log.trace.map { try RunTrace(folder: $0, steps: options.run.log.trace_steps) }
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
-    let run = try !options.writesRunFolder ? nil : RunFolder(resuming: resumed, options.run.log)
-    defer { withExtendedLifetime(run) {} }
+    let run = try !options.writesRunFolder ? nil : locked ?? RunFolder(options.run.log)
+    defer { withExtendedLifetime((run, locked)) {} }
+    let keeper = run.map { makeKeeper($0, parts, settings, log) }
+    try keeper?.requireRoom()
     if let run { try open(run, log, resumed, state) }
+    let later = try keeper?.startOver(at: state?.step ?? 0) ?? 0
+    if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
+
     try announce(parts, task, trainer, log, in: run?.path)
     if let trace {
       try trace.start(
         model: parts.plan.model, description: parts.plan.description, options: options.resolved)
       trainer.trace = trace
     }
-    let keeper = try run.map { try makeKeeper($0, parts, settings, state, log) }
+
     Signals.begin()
     try trainer.fit(
       from: state?.step ?? 0, progress: state?.progress ?? RunProgress(), log: log, keeper: keeper)
@@ -70,14 +78,28 @@ struct TrainRun {
 
   private func open(_ run: RunFolder, _ log: RunLog, _ resumed: String?, _ state: RunState?) throws {
     try log.open(
-      folder: run.path, resumingFrom: state?.step ?? 0, writesEvents: !options.run.log.no_tensorboard)
-    if resumed == nil { try FileSystem.write(Data(options.yaml.utf8), to: "\(run.path)/resolved.yaml") }
+      folder: run.path, resumingFrom: state?.step ?? 0,
+      keepsValidation: state.map { $0.progress.validationStep == $0.step } ?? true,
+      writesEvents: !options.run.log.no_tensorboard)
+    try writeOptions(run, state)
+
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(run.path)")")
     guard let state else { return }
     if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
       log.warn(
         "resumed with \(Runtime.threadCount) threads instead of \(threads): equal to rounding, not to the bit."
       )
+    }
+  }
+
+  /// The options of the run; those of a process that goes on with others are a file of their own.
+  private func writeOptions(_ run: RunFolder, _ state: RunState?) throws {
+    let path = "\(run.path)/resolved.yaml"
+    let text = Data(options.yaml.utf8)
+    if let state, let old = try? FileSystem.read(path) {
+      if old != text { try FileSystem.write(text, to: "\(run.path)/resolved-from-\(state.step).yaml") }
+    } else {
+      try FileSystem.write(text, to: path)
     }
   }
 
@@ -94,21 +116,21 @@ struct TrainRun {
   }
 
   private func makeKeeper(
-    _ run: RunFolder, _ parts: Parts, _ settings: [String: String], _ state: RunState?, _ log: RunLog
-  ) throws -> CheckpointKeeper {
-    let keeper = CheckpointKeeper(
+    _ run: RunFolder, _ parts: Parts, _ settings: [String: String], _ log: RunLog
+  ) -> CheckpointKeeper {
+    CheckpointKeeper(
       folder: "\(run.path)/checkpoints", retention: retention, warn: { log.warn($0) }
     ) { step, progress in
-      Checkpoint.Contents(
-        model: parts.plan.model, description: parts.plan.description, optimizer: parts.optimizer,
-        tokenizerJSON: parts.plan.tokenizerJSON,
-        state: RunState(step: step, progress: progress, settings: settings),
-        storesBase: options.run.checkpoints.whole_checkpoints)
+      contents(parts, RunState(step: step, progress: progress, settings: settings))
     }
-    let later = try keeper.startOver(at: state?.step ?? 0)
-    if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
-    try keeper.requireRoom()
-    return keeper
+  }
+
+  /// What a checkpoint holds.
+  func contents(_ parts: Parts, _ state: RunState) -> Checkpoint.Contents {
+    Checkpoint.Contents(
+      model: parts.plan.model, description: parts.plan.description, optimizer: parts.optimizer,
+      tokenizerJSON: parts.plan.tokenizerJSON, state: state,
+      storesBase: options.run.checkpoints.whole_checkpoints)
   }
 
   /// Takes weights and optimizer state from a checkpoint of the same model.
@@ -129,9 +151,13 @@ struct TrainRun {
     let steps = options.optimizer.max_steps
     if let keeper {
       log.say("final checkpoint: \(keeper.folder)/\(Checkpoint.folderName(step: steps))")
-      if options.run.checkpoints.test_best, let best = keeper.best {
-        log.say("testing the best checkpoint: \(best)")
-        try Checkpoint.load(best, into: parts.plan.model, modelFolder: options.model.model_dir)
+      if options.run.checkpoints.test_best {
+        if let best = keeper.best {
+          log.say("testing the best checkpoint: \(best)")
+          try Checkpoint.load(best, into: parts.plan.model, modelFolder: options.model.model_dir)
+        } else {
+          log.warn("--test_best: no checkpoint has a score, so the last weights are tested.")
+        }
       }
     }
     if var test = parts.splits.test {

@@ -19,7 +19,7 @@ struct RunColumn {
   static let usual: [RunColumn] = [
     RunColumn("val_loss", .best), RunColumn("val_loss", .last), RunColumn("test_acc1", .last),
     RunColumn("test_auc", .last), RunColumn("images_per_s", .mean, title: "images/s"),
-    RunColumn("hours", .last), RunColumn("resident_mib", .max, title: "MiB"),
+    RunColumn("hours", .last, title: "time"), RunColumn("resident_mib", .max, title: "MiB"),
   ]
 
   /// Words that stand for a number under another name.
@@ -70,6 +70,18 @@ struct RunColumn {
     if has(["loss", "ece", "brier", "mib", "wait", "seconds", "error"]) { return false }
     return has(["acc", "accuracy", "auc", "auroc", "ap", "f", "recall", "precision", "images", "tokens"])
       ? true : nil
+  }
+
+  /// Whether the values are hours, which a table shows as times.
+  var isTime: Bool { metric == "hours" }
+
+  /// A length of time as people read it: `1.9 s`, `3.2 min`, `4.5 h`.
+  static func time(hours: Double) -> String {
+    let seconds = hours * 3600
+    // What would be rounded to sixty of one unit is one of the next.
+    if seconds < 59.95 { return String(format: "%.1f s", seconds) }
+    if seconds < 59.95 * 60 { return String(format: "%.1f min", seconds / 60) }
+    return String(format: "%.1f h", hours)
   }
 
   /// The value of a run; nil if it has none.

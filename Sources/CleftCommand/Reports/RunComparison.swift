@@ -33,7 +33,9 @@ struct RunComparison {
   /// One cell: the number in the style of its column, the best one with a star.
   func cell(column: Int, run: Int) -> String {
     guard let value = values[column][run] else { return "–" }
-    let text = NumberStyle(values[column].compactMap { $0 }).text(value)
+    let text =
+      columns[column].isTime
+      ? RunColumn.time(hours: value) : NumberStyle(values[column].compactMap { $0 }).text(value)
     return isBest(column: column, run: run) ? text + "*" : text
   }
 

@@ -42,7 +42,9 @@ struct ContrastivePlan: TaskPlan {
   var departures: [String] { loaded.departures(isTraining: true, options) }
 
   func makeTask(_ splits: RunSplits) throws -> any TrainingTask {
-    ContrastiveTask(
+    // What would fail after the last step fails before the first.
+    if let test = splits.test { try EvalRun(options: options).evaluation(loaded).requirePrompts(test) }
+    return ContrastiveTask(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
       training: splits.training, validation: splits.validation, objective: Self.objective(options),
       allocator: allocator)
@@ -71,6 +73,12 @@ struct ContrastivePlan: TaskPlan {
     let report = try EvalRun(options: options).report(loaded, dataset, data, log)
     let hits = zip(report.probabilities, dataset.samples).map { row, sample in
       Classification.prediction(row) == sample.firstLabel ? 100.0 : 0
+    }
+    for (label, name) in report.classNames.enumerated() {
+      let curve = ClassScores(
+        name: name, scores: report.probabilities.map { $0[label] },
+        isPositive: dataset.samples.map { $0.firstLabel == label })
+      try log.curve(step: options.stepLimit, "test/\(name)", curve)
     }
     var values: [String: Double] = [:]
     values["test_acc1"] = EvaluationMean.of(

@@ -42,7 +42,9 @@ struct TaskChecks {
     return [
       ("--text_model", model.text_model != nil), ("--text_layers", model.text_layers != nil),
       ("--text_dropout", model.text_dropout != nil), ("--tokenizer", model.tokenizer != nil),
-      ("--pool_token", model.pool_token != nil), ("--emb_dim", model.emb_dim != nil),
+      ("--pool_token", model.pool_token != nil),
+      ("--caption_length", options.data.captions.caption_length != nil),
+      ("--negative_prompt", options.data.captions.negative_prompt), ("--emb_dim", model.emb_dim != nil),
       ("--linear_proj", model.linear_proj), ("--softmax_temperature", model.softmax_temperature != nil),
       ("--inherit_logit_scale", model.inherit_logit_scale), ("--freeze_llm", model.freeze_llm),
       ("--train_embed", model.train_embed), ("--unlock_ln", model.unlock_ln),

@@ -63,6 +63,9 @@ public struct TorchArchive: WeightsFile {
     return builder.value(entry.value)
   }
 
+  /// The file's stamp when it was opened; nil for a key that it does not have.
+  public func stamp(of key: String) -> FileStamp? { entries[key] == nil ? nil : file.stamp }
+
   /// A tensor as float32; strides are honored.
   public func tensor(_ key: String) throws(FormatError) -> Tensor {
     let (entry, view) = try find(key)

@@ -13,15 +13,27 @@ public struct BaseReferences: Codable, Sendable, Equatable {
     public var byteCount: Int
     /// Time of its last change, nanoseconds since 1970.
     public var modifiedNanoseconds: Int
+    /// Time of the last change of it or of what the system notes about it, nanoseconds since 1970; nil if not recorded.
+    public var changedNanoseconds: Int?
+    /// Its number on its disk; nil if not recorded.
+    public var inode: UInt?
     /// Fingerprint of its bytes.
     public var fingerprint: String
     /// The file's key for each of the model's.
     public var tensors: [String: String]
 
     private enum CodingKeys: String, CodingKey {
-      case path, fingerprint, tensors
+      case path, inode, fingerprint, tensors
       case byteCount = "bytes"
       case modifiedNanoseconds = "modified_ns"
+      case changedNanoseconds = "changed_ns"
+    }
+
+    /// Whether a stamp has everything that is recorded of the file's.
+    fileprivate func isStamped(_ stamp: FileStamp) -> Bool {
+      byteCount == stamp.byteCount && modifiedNanoseconds == stamp.modifiedNanoseconds
+        && (inode ?? stamp.inode) == stamp.inode
+        && (changedNanoseconds ?? stamp.changedNanoseconds) == stamp.changedNanoseconds
     }
   }
 
@@ -42,11 +54,13 @@ public struct BaseReferences: Codable, Sendable, Equatable {
 
   /// Finds a file where it lay, or else by its name in one of some folders.
   ///
-  /// A file of the same size and time is taken as it is; of others the fingerprint decides.
+  /// Where it lay, a file of the same stamp is taken as it is; of all others the fingerprint decides.
   ///
   /// - Parameter checkpoint: the folder whose tensors are meant, for messages.
   /// - Throws: `TrainingError.missing` if there is none, `.badData` if another file has its place.
-  static func locate(_ file: File, for checkpoint: String, in folders: [String]) throws -> String {
+  static func locate(_ file: File, for checkpoint: String, in folders: [String]) throws -> (
+    path: String, stamp: FileStamp
+  ) {
     // A file of the same name elsewhere may be anything; only what lies where it lay has taken its place.
     var other: String?
     for path in [file.path] + folders.flatMap({ candidates(file.path, in: $0) }) {
@@ -55,13 +69,14 @@ public struct BaseReferences: Codable, Sendable, Equatable {
         if path == file.path { other = "another file, of \(stamp.byteCount) bytes" }
         continue
       }
-      if stamp.modifiedNanoseconds == file.modifiedNanoseconds {
-        Fingerprints.remember(file.fingerprint, of: path, stamp)
-        return path
+      if path != file.path {
+        if (try? Fingerprints.of(path, stamp)) == file.fingerprint { return (path, stamp) }
+        continue
       }
+      if file.isStamped(stamp) { return (path, stamp) }
       let fingerprint = try Fingerprints.of(path, stamp)
-      if fingerprint == file.fingerprint { return path }
-      if path == file.path { other = "another file, with fingerprint \(fingerprint)" }
+      if fingerprint == file.fingerprint { return (path, stamp) }
+      other = "another file, with fingerprint \(fingerprint)"
     }
     let expected =
       "the base file with \(file.tensors.count) tensors of \(checkpoint): \(file.byteCount) bytes, "
@@ -110,7 +125,7 @@ struct BaseTensors {
   init(of checkpoint: String, in folders: [String], where isWanted: (String) -> Bool = { _ in true }) throws {
     for reference in try BaseReferences.read(checkpoint).files
     where reference.tensors.keys.contains(where: isWanted) {
-      let path = try BaseReferences.locate(reference, for: checkpoint, in: folders)
+      let (path, stamp) = try BaseReferences.locate(reference, for: checkpoint, in: folders)
       let file = try WeightsFiles.open(path)
       for (own, key) in reference.tensors {
         guard file.entries[key] != nil else {
@@ -119,6 +134,10 @@ struct BaseTensors {
               "\(path): \(key)", found: "no such tensor",
               expected: "the one that \(checkpoint)/base.json refers to"))
         }
+        guard file.stamp(of: key) == stamp else {
+          throw TrainingError.badData(
+            Problem(path, found: "a file that changed while it was opened", hint: "Leave it alone."))
+        }
         sources[own] = (file, key)
       }
     }
@@ -126,6 +145,9 @@ struct BaseTensors {
 
   /// Shapes by the model's keys.
   var shapes: [String: Shape] { sources.compactMapValues { $0.file.entries[$0.key]?.shape } }
+
+  /// Type of the tensor of a model's key; nil for one that the checkpoint stores itself.
+  func type(_ own: String) -> DType? { sources[own].flatMap { $0.file.entries[$0.key]?.dtype } }
 
   /// Where the tensor of a model's key can be read again.
   func origin(_ own: String) -> TensorOrigin? { sources[own].flatMap { $0.file.origin(of: $0.key) } }

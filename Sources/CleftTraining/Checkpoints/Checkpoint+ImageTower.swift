@@ -23,6 +23,7 @@ extension Checkpoint {
       })
     try tower.load(
       from: file.path, keys: keys,
+      types: { file.entries[prefix + $0]?.dtype ?? base.type(prefix + $0) },
       origin: { file.entries[prefix + $0] == nil ? base.origin(prefix + $0) : nil }
     ) { key in
       if file.entries[prefix + key] == nil, let tensor = try base.tensor(prefix + key) { return tensor }

@@ -53,7 +53,7 @@ public final class CheckpointKeeper {
     for name in FileSystem.list(run) where name.hasPrefix(Self.bestName) && name.hasSuffix(".partial") {
       FileSystem.remove("\(run)/\(name)")
     }
-    let count = RetentionPolicy.setAside(after: step, in: folder)
+    let count = try RetentionPolicy.setAside(after: step, in: folder)
     let judged = retention.judged(in: folder)
     if !judged.isEmpty || FileSystem.exists(bestPath) { try recordBest(retention.best(of: judged)) }
     return count
@@ -94,10 +94,31 @@ public final class CheckpointKeeper {
     _ = try sample.parts.references()
   }
 
+  /// Fails if no validation gives the number that is to say which checkpoints are best.
+  public func requireMonitor(among names: some Collection<String>) throws(TrainingError) {
+    guard retention.best > 0, !names.contains(retention.monitor) else { return }
+    throw .badConfiguration(
+      Problem(
+        "--monitor", found: "'\(retention.monitor)'",
+        expected: "what a validation gives: \(names.sorted().joined(separator: ", "))"))
+  }
+
+  /// Whether a step has just been judged, and belongs among the best.
+  public func isAmongBest(_ progress: RunProgress, step: Int) -> Bool {
+    guard retention.best > 0, progress.validationStep == step,
+      let score = retention.score(of: progress, step: step)
+    else { return false }
+    let own = RetentionPolicy.Judged(name: Checkpoint.folderName(step: step), score: score)
+    return retention.best(of: retention.judged(in: folder).filter { $0.name != own.name } + [own]).contains(
+      own)
+  }
+
   /// Writes the checkpoint of a step, reads it back, and removes those that need not stay.
   ///
+  /// - Parameter keepsOthers: whether none is removed, where the newest may be worse than those before.
+
   /// - Throws: `FormatError.system` if the disk refuses; the checkpoints that were there stand.
-  public func save(step: Int, progress: RunProgress) throws {
+  public func save(step: Int, progress: RunProgress, keepsOthers: Bool = false) throws {
     let contents = contents(step, progress)
     for note in contents.parts.notes { warn(note) }
     check(progress, step)
@@ -112,6 +133,7 @@ public final class CheckpointKeeper {
     let judged = retention.judged(in: folder)
     // The list names no checkpoint that may be gone, whenever the process ends.
     try recordBest(retention.best(of: judged))
+    if keepsOthers { return }
     for name in retention.superfluous(judged) { RetentionPolicy.remove("\(folder)/\(name)") }
   }
 

@@ -6,24 +6,27 @@ import Foundation
 extension Checkpoint {
   /// Writes a checkpoint into `folder` and returns its path.
   ///
-  /// - Throws: `FormatError.system` if the disk is full or refuses; nothing is left behind then.
+  /// Base files are looked at again before the checkpoint gets its name: if one that it refers to has gone meanwhile, it
+  /// is written once more with that file's tensors in it.
+  ///
+  /// - Parameter warn: told which base file went while the checkpoint was written.
+  /// - Throws: `FormatError.system` if the disk is full or refuses, `TrainingError.badData` if a base file was overwritten
+  ///   in place; nothing is left behind then.
   @discardableResult
-  public static func write(_ contents: Contents, into folder: String) throws -> String {
+  public static func write(
+    _ contents: Contents, into folder: String, warn: (String) -> Void = { _ in }
+  ) throws -> String {
     let final = "\(folder)/\(folderName(step: contents.state.step))"
     let partial = final + ".partial"
     try FileSystem.makeFolder(folder)
-    FileSystem.remove(partial)
-    if let free = FileSystem.freeBytes(folder), free < contents.byteCount {
-      throw FormatError.system(
-        Problem(
-          final, found: "\(mebibytes(free)) free",
-          expected: "\(mebibytes(contents.byteCount)) for a checkpoint",
-          hint: "Free space or choose another --log_dir."))
-    }
     do {
-      try FileSystem.makeFolder(partial)
-      var writer = Writer(folder: partial)
-      try writer.write(contents)
+      var lost: Set<String> = []
+      while let more = try fill(partial, contents, storing: lost) {
+        lost.formUnion(more)
+        for path in more.sorted() {
+          warn("\(path) went or changed while a checkpoint was written: the tensors read from it are stored in it.")
+        }
+      }
       FileSystem.synchronizeFolder(partial)
       // A checkpoint of the same step keeps its name until the new one takes it.
       let old = final + ".old.partial"
@@ -38,6 +41,35 @@ extension Checkpoint {
       throw named(error, partial, final)
     }
     return final
+  }
+
+  /// Writes everything into a new folder.
+  ///
+  /// - Parameter lost: base files whose tensors are stored in any case.
+  /// - Returns: nil if that is the checkpoint; else base files that went meanwhile, at least one, none of them in `lost`.
+  private static func fill(
+    _ partial: String, _ contents: Contents, storing lost: Set<String>
+  ) throws -> Set<String>? {
+    FileSystem.remove(partial)
+    let parts = CheckpointParts(contents.model.cells(), storesBase: contents.storesBase, storing: lost)
+    try parts.requireSound()
+    let size = contents.byteCount(parts)
+    if let free = FileSystem.freeBytes((partial as NSString).deletingLastPathComponent), free < size {
+      throw FormatError.system(
+        Problem(
+          partial, found: "\(mebibytes(free)) free", expected: "\(mebibytes(size)) for a checkpoint",
+          hint: "Free space or choose another --log_dir."))
+    }
+    var failure: (any Error)?
+    do {
+      try FileSystem.makeFolder(partial)
+      var writer = Writer(folder: partial)
+      try writer.write(contents, parts)
+    } catch { failure = error }
+    let more = try parts.lost()
+    if !more.isEmpty { return more }
+    if let failure { throw failure }
+    return nil
   }
 
   /// A number of bytes as text.
@@ -65,8 +97,7 @@ extension Checkpoint {
 
     init(folder: String) { self.folder = folder }
 
-    mutating func write(_ contents: Contents) throws {
-      let parts = contents.parts
+    mutating func write(_ contents: Contents, _ parts: CheckpointParts) throws {
       let cells = parts.stored
       try tensors("model.safetensors", cells.map { ($0.path, $0.cell.shape) }) { index, body in
         try cells[index].cell.lend(body)

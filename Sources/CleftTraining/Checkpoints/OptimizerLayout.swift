@@ -44,6 +44,7 @@ extension Optimizer {
     for parameter in groups.flatMap(\.parameters) where parameter.cell.isTrainable {
       for (name, shape) in stateShapes(parameter.cell.shape) { tensors["\(name).\(parameter.path)"] = shape }
     }
+    for (key, shape) in addedStateShapes { tensors[key] = shape }
     return SafeTensorsWriter.byteCount(tensors.map { ($0.key, $0.value) })
   }
 

@@ -12,8 +12,15 @@ public struct RetentionPolicy: Sendable, Equatable {
   /// Whether a larger number is better.
   public var isLargerBetter: Bool
 
+  /// Whether a checkpoint without a validation of its own is judged by the newest one before it, as published.
+  public var judgesByEarlier: Bool
+
   /// Makes a policy.
-  public init(newest: Int, best: Int = 0, monitor: String = "val_loss", isLargerBetter: Bool = false) {
+  public init(
+    newest: Int, best: Int = 0, monitor: String = "val_loss", isLargerBetter: Bool = false,
+    judgesByEarlier: Bool = false
+  ) {
+    self.judgesByEarlier = judgesByEarlier
     self.newest = newest
     self.best = best
     self.monitor = monitor
@@ -24,13 +31,15 @@ public struct RetentionPolicy: Sendable, Equatable {
   struct Judged: Equatable {
     /// Name of its folder.
     let name: String
-    /// The monitored number of the newest validation up to it; nil if there is none, or it is not finite.
+    /// The monitored number of its validation; nil if there is none, or it is not finite.
     let score: Double?
   }
 
   /// The number that a checkpoint is judged by.
   func score(of progress: RunProgress, step: Int) -> Double? {
-    guard progress.validationStep <= step, let value = progress.validation[monitor], value.isFinite else {
+    guard judgesByEarlier ? progress.validationStep <= step : progress.validationStep == step,
+      let value = progress.validation[monitor], value.isFinite
+    else {
       return nil
     }
     return value
@@ -61,7 +70,7 @@ public struct RetentionPolicy: Sendable, Equatable {
   /// Gives checkpoints of later steps than the one resumed from another name: they stay, but count no more.
   ///
   /// - Returns: how many there were.
-  static func setAside(after step: Int, in folder: String) -> Int {
+  static func setAside(after step: Int, in folder: String) throws(FormatError) -> Int {
     let later = Checkpoint.steps(in: folder).filter { Int($0.dropFirst("step-".count)) ?? 0 > step }
     for name in later {
       let plain = "\(folder)/set-aside-\(name)"
@@ -71,7 +80,13 @@ public struct RetentionPolicy: Sendable, Equatable {
         target = "\(plain)_\(number)"
       }
 
-      rename("\(folder)/\(name)", target)
+      guard rename("\(folder)/\(name)", target) == 0 else {
+        throw .system(
+          Problem(
+            "\(folder)/\(name)", found: "cannot be set aside (\(String(cString: strerror(errno))))",
+            hint: "Move it away: it is of a later step than the one resumed."))
+      }
+
     }
     return later.count
   }

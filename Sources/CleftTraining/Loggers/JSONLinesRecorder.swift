@@ -9,13 +9,18 @@ final class JSONLinesRecorder: RunRecorder {
 
   /// Opens the file, without the lines of steps after `step` and without a torn one.
   ///
+  /// - Parameter keepsValidation: whether the validation at `step` itself counts; scores of a test never do.
+
   /// - Throws: `FormatError.system`.
-  init(folder: String, resumingFrom step: Int) throws(FormatError) {
+  init(folder: String, resumingFrom step: Int, keepsValidation: Bool = true) throws(FormatError) {
     writer = try JSONLinesWriter("\(folder)/metrics.jsonl") { line in
       guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
         return false
       }
-      return (object["step"] as? Int ?? 0) <= step
+      let own = object["step"] as? Int ?? 0
+      if object.keys.contains(where: { $0.hasPrefix("test_") }) { return false }
+      let isValidation = object.keys.contains { $0.hasPrefix("val_") }
+      return own < step || own == step && (keepsValidation || !isValidation)
     }
   }
 

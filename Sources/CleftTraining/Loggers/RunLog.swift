@@ -27,10 +27,14 @@ public final class RunLog {
   ///
   /// - Parameters:
   ///   - step: what a process that was killed recorded of later steps counts no more.
+  ///   - keepsValidation: whether the validation at `step` itself was part of what is gone on from.
   ///   - writesEvents: whether TensorBoard's events are written beside `metrics.jsonl`.
   /// - Throws: `FormatError.system`.
-  public func open(folder: String, resumingFrom step: Int = 0, writesEvents: Bool = true) throws {
-    add(try JSONLinesRecorder(folder: folder, resumingFrom: step))
+  public func open(
+    folder: String, resumingFrom step: Int = 0, keepsValidation: Bool = true, writesEvents: Bool = true
+  ) throws {
+    add(
+      try JSONLinesRecorder(folder: folder, resumingFrom: step, keepsValidation: keepsValidation))
     if writesEvents { add(try TensorBoardRecorder(folder: folder, resumingFrom: step)) }
     let notice = TrackingService.notice(environment, folder: folder, hasEvents: writesEvents)
     if let notice { say(notice) }

@@ -57,6 +57,9 @@ public final class HalfStored: Optimizer {
   /// The optimizer's state, whose values are bfloat16.
   public var state: [(key: String, tensor: Tensor)] { optimizer.state }
 
+  /// The optimizer's.
+  public var addedStateShapes: [(key: String, shape: Shape)] { optimizer.addedStateShapes }
+
   /// Takes up the state of a checkpoint.
   public func restore(_ state: [String: Tensor]) throws(TrainingError) { try optimizer.restore(state) }
 }

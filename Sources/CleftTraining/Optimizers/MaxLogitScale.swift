@@ -49,6 +49,9 @@ public final class MaxLogitScale: Optimizer {
   /// The optimizer's state.
   public var state: [(key: String, tensor: Tensor)] { optimizer.state }
 
+  /// The optimizer's.
+  public var addedStateShapes: [(key: String, shape: Shape)] { optimizer.addedStateShapes }
+
   /// Takes up the state of a checkpoint.
   public func restore(_ state: [String: Tensor]) throws(TrainingError) { try optimizer.restore(state) }
 }

@@ -19,6 +19,8 @@ public protocol Optimizer: AnyObject {
   ///
   /// - Throws: `TrainingError.badData` naming the first tensor that is missing or has another shape.
   func restore(_ state: [String: Tensor]) throws(TrainingError)
+  /// What `state` will hold later beside what the optimizer named `name` keeps of each parameter.
+  var addedStateShapes: [(key: String, shape: Shape)] { get }
   /// What a run's summary should say, for example how often a value was held at its limit.
   var notes: [String] { get }
 }
@@ -26,6 +28,9 @@ public protocol Optimizer: AnyObject {
 extension Optimizer {
   /// None.
   public var notes: [String] { [] }
+
+  /// None.
+  public var addedStateShapes: [(key: String, shape: Shape)] { [] }
 
   /// One step with the gradients as they are.
   @discardableResult

@@ -28,7 +28,7 @@ public final class RankAllocation: Optimizer {
   /// One step, then the allocation.
   public func step(_ gradients: Gradients, learningRate: Double, gradientScale: Float) -> String? {
     let broken = optimizer.step(gradients, learningRate: learningRate, gradientScale: gradientScale)
-    allocator.update(step: step, gradients)
+    allocator.update(step: step, gradients, gradientScale: gradientScale)
     step += 1
     return broken
   }
@@ -36,6 +36,11 @@ public final class RankAllocation: Optimizer {
   /// The optimizer's state, then the allocator's.
   public var state: [(key: String, tensor: Tensor)] {
     optimizer.state + [("adalora.step", Tensor([], [Float(step)]))] + allocator.state
+  }
+
+  /// The optimizer's, then the allocator's.
+  public var addedStateShapes: [(key: String, shape: Shape)] {
+    optimizer.addedStateShapes + allocator.fullStateShapes
   }
 
   /// Takes up the state of a checkpoint.

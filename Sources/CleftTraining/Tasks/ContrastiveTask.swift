@@ -80,9 +80,10 @@ public final class ContrastiveTask: PooledTask {
       ? ["\(cutCaptionCount) training captions are longer than the model's columns and are cut."] : []
   }
 
-  /// Tokens of the captions, prompt vectors left out.
+  /// Tokens of the captions, vectors in front of them included.
   public func tokenCount(_ split: Split, _ indices: [Int]) -> Int {
-    indices.reduce(0) { $0 + (tokens[split]?[$1].count ?? 0) }
+    let vectors = encoder.text.model.virtualTokens?.cell.shape[0] ?? 0
+    return indices.reduce(0) { $0 + vectors + (tokens[split]?[$1].count ?? 0) }
   }
 
   /// The captions, padded as published.

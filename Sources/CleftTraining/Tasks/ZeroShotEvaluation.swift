@@ -101,6 +101,12 @@ public struct ZeroShotEvaluation {
     let tables = dataset.promptSets.map { set in
       withoutGradients { Classification.probabilities(logits(features, dataset.samples, set.prompts)) }
     }
+    guard tables.allSatisfy({ $0.allSatisfy { $0.allSatisfy(\.isFinite) } }) else {
+      throw TrainingError.badData(
+        Problem(
+          dataset.name, found: "scores that are not finite",
+          hint: "Are the text tower's weights? Evaluate an earlier checkpoint."))
+    }
     let scores = zip(dataset.promptSets, tables).map { set, rows in
       let auc =
         classCount == 2
@@ -132,6 +138,11 @@ public struct ZeroShotEvaluation {
 
   private func encode(_ prompts: [String]) -> Tensor {
     encoder.text(encoder.textBatch(prompts.map { self.prompts.tokens($0) }), .evaluation)
+  }
+
+  /// Fails if classes of a dataset cannot be told apart by their prompts, before anything is computed.
+  public func requirePrompts(_ dataset: ImageTextDataset) throws(TrainingError) {
+    _ = try requireDistinctPrompts(dataset)
   }
 
   /// Prompts that are cut at the model's columns.
