@@ -51,7 +51,9 @@ public final class RankAllocator {
     if step < totalSteps - config.finalSteps {
       for (path, branch) in branches {
         for cell in [branch.$a, branch.$b, branch.$e] {
-          if let gradient = gradients[cell.leaf] { follow("\(path).\(cell.name)", cell.value, gradient, gradientScale) }
+          if let gradient = gradients[cell.leaf] {
+            follow("\(path).\(cell.name)", cell.value, gradient, gradientScale)
+          }
         }
       }
     }

@@ -9,16 +9,16 @@ import Foundation
 /// A file's options come first, so those typed win; of two values the later one counts, and `--flag=false` takes back a
 /// flag that stands before it.
 struct ArgumentExpansion {
-  private let declared: [DeclaredOption]
+  let declared: [DeclaredOption]
   private let takesValue: [String: Bool]
   /// Whether the beginning of a name is enough, as in Python.
   private let takesBeginnings: Bool
 
   private var typed: [String] = []
-  private var fromFiles: [String] = []
+  private var files: [ConfigFile] = []
   /// Arguments without a name, and the model to evaluate: where the run to score may be.
-  private var places: [String] = []
-  private var isEvaluation = false
+  private(set) var places: [String] = []
+  let command: any ParsableCommand.Type
 
   static func expand(_ arguments: [String]) throws -> [String] {
     guard let word = arguments.first, !word.hasPrefix("-") else { return arguments }
@@ -29,7 +29,35 @@ struct ArgumentExpansion {
     let command = try Self.command(word)
     var expansion = ArgumentExpansion(command)
     try expansion.read(Array(arguments.dropFirst()))
+    for file in expansion.files {
+      for name in file.unset {
+        FileHandle.standardError.write(
+          Data("warning: \(file.path): \(name): nothing behind it, so it is as if it were not there.\n".utf8))
+      }
+    }
     return try [command._commandName] + expansion.result()
+  }
+
+  /// The file and option whose value the parser has refused; nil where it was typed, or no value alone is to blame.
+  ///
+  /// - Parameters:
+  ///   - message: what the parser says.
+  ///   - arguments: the command line as it was typed.
+  static func placeOfRefusal(_ message: String, _ arguments: [String]) -> String? {
+    guard let word = arguments.first, let command = try? Self.command(word) else { return nil }
+    var expansion = ArgumentExpansion(command)
+    guard (try? expansion.read(Array(arguments.dropFirst()))) != nil else { return nil }
+    var files = expansion.files
+    if let file = try? expansion.fileOfRun() { files.insert(file, at: 0) }
+    for file in files.reversed() {
+      // The parser names the option that it refuses; each that it may be is tried alone.
+      for entry in file.entries.reversed() where message.contains("--\(entry.name)") {
+        do { _ = try Cleft.parseAsRoot([command._commandName] + entry.arguments) } catch {
+          if Cleft.message(for: error) == message { return "\(file.path): \(entry.name)" }
+        }
+      }
+    }
+    return nil
   }
 
   /// The command of a name, underscores for hyphens too.
@@ -48,8 +76,8 @@ struct ArgumentExpansion {
   private init(_ command: any ParsableCommand.Type) {
     declared = declaredOptions(command)
     takesValue = Dictionary(declared.map { ($0.name, $0.takesValue) }, uniquingKeysWith: { $1 })
-    isEvaluation = command == EvalCommand.self
-    takesBeginnings = isEvaluation || command == TrainCommand.self
+    self.command = command
+    takesBeginnings = command == EvalCommand.self || command == TrainCommand.self
   }
 
   /// Takes the arguments behind the command.
@@ -86,7 +114,7 @@ struct ArgumentExpansion {
         throw TrainingError.missing(Problem("--config", found: "no value", expected: "a YAML file"))
       }
       let path = (value as NSString).expandingTildeInPath
-      fromFiles += try ConfigFile(path, declared).entries.flatMap(\.arguments)
+      files.append(try ConfigFile(path, declared))
       return
     }
     if name == "pretrained_model", let value { places.append(value) }
@@ -103,7 +131,7 @@ struct ArgumentExpansion {
 
   /// The whole command line behind the command.
   private func result() throws -> [String] {
-    var all = try datasetOfRun() + fromFiles + typed
+    var all = try optionsOfRun() + given
     // A flag that is taken back is as if it had not been there.
     while let last = all.lastIndex(where: { isTakenBack($0) }) {
       let flag = String(all[last].dropLast("=false".count))
@@ -112,7 +140,11 @@ struct ArgumentExpansion {
     return all
   }
 
-  private func isTakenBack(_ argument: String) -> Bool {
+  /// What the command line says, its files first.
+  var given: [String] { files.flatMap(\.entries).flatMap(\.arguments) + typed }
+
+  /// Whether an argument takes back a flag.
+  func isTakenBack(_ argument: String) -> Bool {
     argument.hasPrefix("--") && argument.hasSuffix("=false")
       && takesValue[String(argument.dropFirst(2).dropLast("=false".count))] == false
   }
@@ -130,44 +162,6 @@ struct ArgumentExpansion {
       Problem(
         "--\(name)", found: "the beginning of several options",
         expected: candidates.sorted().map { "--\($0)" }.joined(separator: " or ")))
-  }
-
-  /// What says which data a run was trained on.
-  private static let dataOptions: Set<String> = [
-    "dataset", "rsna", "embed", "train_csv", "valid_csv", "test_csv", "image_column", "text_column",
-    "label_columns",
-    "class_column", "patient_column", "split_column", "separator", "image_dir", "captions", "image_suffix",
-    "structural_cap", "simple_cap", "natural_cap", "pred_density", "embed_findings_csv", "embed_clinical_csv",
-    "embed_legend_csv", "embed_density_pickle",
-  ]
-
-  /// What says how pictures and texts of a run were read.
-  private static let readingOptions: Set<String> = ["compat", "quirk"]
-
-  /// `cleft eval RUN` scores on the dataset of the run unless another is named; CheXpert's is the usual one anyway, but
-  /// for how many classes a classifier was trained on it. Pictures and texts are read as the run read them.
-
-  private func datasetOfRun() throws -> [String] {
-    let choices = ["--dataset=", "--rsna", "--embed"]
-    let isChosen = (fromFiles + typed).contains { argument in
-      !isTakenBack(argument) && choices.contains { argument.hasPrefix($0) && !argument.hasPrefix("--embed_") }
-    }
-    guard isEvaluation else { return [] }
-    let files = places.flatMap { [$0, "\($0)/../.."] }.map { "\($0)/resolved.yaml" }
-    guard let path = files.first(where: FileSystem.exists) else { return [] }
-    let file = try ConfigFile(path, declared) {
-      Self.dataOptions.contains($0) || Self.readingOptions.contains($0) || $0 == "five_cls"
-        || $0 == "img_cls_ft"
-    }
-    let reading = file.entries.filter { Self.readingOptions.contains($0.name) }.flatMap(\.arguments)
-    if isChosen { return reading }
-    let isClassifier = file.entries.contains { $0.arguments == ["--img_cls_ft"] }
-    let known = file.entries.filter {
-      Self.dataOptions.contains($0.name) || isClassifier && $0.name == "five_cls"
-    }
-    .flatMap(\.arguments)
-    let isElsewhere = known.contains("--embed") || known.contains("--rsna")
-    return known.contains("--dataset=chexpert") && !isElsewhere && !isClassifier ? reading : known + reading
   }
 
   /// The parser's own options, whose names have hyphens.

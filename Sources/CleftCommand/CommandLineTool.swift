@@ -22,7 +22,7 @@ public enum CommandLineTool {
   /// Runs the command line of this process.
   public static func run() -> Never {
     DecoderMemory.keepFreed()
-        let typed = Array(CommandLine.arguments.dropFirst())
+    let typed = Array(CommandLine.arguments.dropFirst())
     // From its first moment on a training ends by a signal as it says it does.
     if typed.first == "train" { Signals.watch() }
     do {
@@ -44,7 +44,11 @@ public enum CommandLineTool {
       exit(error.exitStatus.rawValue)
     } catch {
       guard Cleft.exitCode(for: error) == .validationFailure else { Cleft.exit(withError: error) }
-      let text = Cleft.message(for: error).replacing("\n", with: " ")
+      var text = Cleft.message(for: error)
+      if let place = ArgumentExpansion.placeOfRefusal(text, typed) {
+        text = "\(place): \(text.prefix(1).lowercased())\(text.dropFirst())"
+      }
+      text = text.replacing("\n", with: " ")
       let end = text.last?.isPunctuation == true && !text.hasSuffix("'") ? "" : "."
       let page = (try? ArgumentExpansion.command(typed.first ?? ""))?._commandName ?? "help"
       let line = "cleft: error: \(text)\(end) See 'cleft \(page == "help" ? page : page + " --help")'.\n"

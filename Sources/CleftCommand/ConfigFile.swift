@@ -18,6 +18,8 @@ struct ConfigFile {
   let path: String
   /// In the order of the file; options without a value there are left out.
   private(set) var entries: [Entry] = []
+  /// Options behind which nothing stands, not even `null`.
+  private(set) var unset: [String] = []
 
   /// Reads a file.
   ///
@@ -74,6 +76,7 @@ struct ConfigFile {
     }
     let value = values.joined(separator: ",")
     let isPlain = node.scalar.map { $0.style == .plain || $0.style == .any } ?? false
+    if isPlain, value.isEmpty { unset.append(name) }
     if isPlain, ["", "null", "Null", "NULL", "~"].contains(value) { return }
     if takesValue {
       entries.append(Entry(name: name, value: value))

@@ -24,7 +24,8 @@ public enum Checksum {
         stream.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       } else if errno != EINTR {
         throw .system(
-          Problem(path, found: "cannot be read (\(String(cString: strerror(errno))))", hint: "Check the disk."))
+          Problem(
+            path, found: "cannot be read (\(String(cString: strerror(errno))))", hint: "Check the disk."))
       }
     }
   }

@@ -90,7 +90,7 @@ public enum FileSystem {
 
   /// Makes a folder and those above it.
   public static func makeFolder(_ path: String) throws(FormatError) {
-        if isFolder(path) { return }
+    if isFolder(path) { return }
     let parent = (path as NSString).deletingLastPathComponent
     if !parent.isEmpty, parent != path { try makeFolder(parent) }
     if mkdir(path, 0o777) == 0 { return }
@@ -98,7 +98,8 @@ public enum FileSystem {
     // Somebody else may have been faster.
     if code == EEXIST, isFolder(path) { return }
     throw .system(
-      Problem(path, found: "cannot be made (\(String(cString: strerror(code))))", hint: "Choose another folder."))
+      Problem(
+        path, found: "cannot be made (\(String(cString: strerror(code))))", hint: "Choose another folder."))
   }
 
   /// Whether a file or folder is there.

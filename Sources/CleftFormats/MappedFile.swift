@@ -41,7 +41,7 @@ public final class MappedFile {
     action.__sigaction_handler.sa_sigaction = { number, info, _ in
       if let info, info.pointee.si_code == MappedFile.nothingBehindAddress {
         let text: StaticString = """
-          error: a file that was being read has been cut, or its disk cannot be read; expected it to stay as it was. \
+          cleft: error: a file that was being read has been cut, or its disk cannot be read; expected it to stay as it was. \
           Put it back and resume.
 
           """

@@ -40,7 +40,8 @@ extension Module {
   /// - Throws: `StateDictError.mismatch` naming the first key and the nearest ones; nothing is changed then.
   @discardableResult
   public func load(
-    from source: String, keys: [String: Shape], types: (String) -> DType? = { _ in nil }, isStrict: Bool = true,
+    from source: String, keys: [String: Shape], types: (String) -> DType? = { _ in nil },
+    isStrict: Bool = true,
     optional: (String) -> Bool = { _ in false }, origin: (String) -> TensorOrigin? = { _ in nil },
     value: @escaping (String) throws -> Tensor
   ) throws -> LoadReport {

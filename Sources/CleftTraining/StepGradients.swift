@@ -51,7 +51,9 @@ package struct StepGradients {
   }
 
   private func notFinite(_ loss: Float, _ indices: [Int]) -> OddStep {
-    OddStep(what: "loss \(loss) is not finite", origins: indices.map { task.trainingSamples[$0].origin })
+    OddStep(
+      what: "loss \(loss.isNaN ? "nan" : "\(loss)") is not finite",
+      origins: indices.map { task.trainingSamples[$0].origin })
   }
 
   private func one(_ batch: (index: Int, batch: Batch), _ share: Double) -> TaskResult {

@@ -98,7 +98,8 @@ public struct StepGuard: Sendable {
       throw .badData(
         Problem(
           "step \(done)",
-          found: "\(Self.mostSkips) steps left out one after another, the last because \(odd.what)",
+          found:
+            "\(Self.mostSkips) steps left out one after another, the last because \(odd.what), on samples \(shown)\(more)",
           hint:
             "Look at the samples named, or start anew from an older checkpoint with a lower --learning_rate and "
             + "--pretrained_model."))

@@ -128,7 +128,7 @@ extension Trainer {
     let accuracy =
       ["val_acc1", "val_acc"].first { found[$0] != nil }
       .map { "  \($0) " + String(format: "%.1f %%", found[$0] ?? .nan) } ?? ""
-    let loss = String(format: "%.4f", found["val_loss"] ?? .nan)
+    let loss = Figure.digits(found["val_loss"] ?? .nan)
     log.progress(
       "epoch \(schedule.epoch(ofStep: done - 1) + 1)  step \(done)  val_loss \(loss)\(accuracy)",
       isMilestone: true)

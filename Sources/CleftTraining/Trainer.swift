@@ -26,6 +26,8 @@ public final class Trainer {
   var tokens = 0
 
   private let stepGuard: StepGuard
+  private let baseFiles: BaseFiles
+
   let limits: RunLimits
   /// Seconds that the longest checkpoint so far took.
   var longestSave = 0.0
@@ -52,6 +54,8 @@ public final class Trainer {
     (self.task, self.optimizer, self.pictures, self.config) = (task, optimizer, pictures, config)
     self.limits = limits
     stepGuard = StepGuard(config.guards)
+    baseFiles = BaseFiles(task.model)
+
     schedule = BatchSchedule(
       sampleCount: count, batchSize: config.batchSize, rankCount: config.rankCount,
       accumulation: config.accumulation, key: RandomKey(seed: config.seed).split("data"),
@@ -84,6 +88,8 @@ public final class Trainer {
       let statistics = statistics
       do {
         try limits.requireTime(step: step, stepSeconds: pace.stepSeconds + longestSave)
+        try baseFiles.requireUnchanged()
+
         let figures = try train(step, loader, &progress, log)
         progress.seconds += pace.newest
         try conclude(step + 1, figures, &progress, &saved, log, keeper)

@@ -1,6 +1,7 @@
 import CleftFormats
 import CleftTensor
 import Foundation
+import Glibc
 import Testing
 
 /// Fingerprints in pieces, files written one tensor at a time, and tensors beside the weights.
@@ -64,9 +65,55 @@ import Testing
       let second = try #require(FileStamp(of: path))
       #expect(try Fingerprints.of(path, second) != fingerprint)
       // A stamp that the file never had since.
-      let other = FileStamp(byteCount: 3, modifiedNanoseconds: 1)
+      let other = FileStamp(
+        byteCount: 3, modifiedNanoseconds: 1, changedNanoseconds: 1, device: second.device,
+        inode: second.inode)
+      #expect(Fingerprints.known(path, other) == nil && Fingerprints.known(path, first) == fingerprint)
       #expect(throws: FormatError.self) { try Fingerprints.of(path, other) }
     }
+  }
+
+  @Test func aStampTellsANewFileFromAChangedOne() throws {
+    try withFolder { folder in
+      let path = folder + "/a"
+      try FileSystem.write(Data("one".utf8), to: path)
+      let first = try #require(FileStamp(of: path))
+      chmod(path, 0o600)
+      usleep(20_000)
+      chmod(path, 0o640)
+      let touched = try #require(FileStamp(of: path))
+      #expect(touched != first && touched.isSameFile(as: first))
+      let mapped = try MappedFile(path)
+      #expect(mapped.stamp == touched)
+      try FileSystem.write(Data("one".utf8), to: path)
+      let replaced = try #require(FileStamp(of: path))
+      #expect(!replaced.isSameFile(as: first) && mapped.stamp == touched)
+    }
+  }
+
+  @Test func anEmptyFileAFolderAndNoFileHaveNoFingerprint() throws {
+    try withFolder { folder in
+      try Data().write(to: URL(fileURLWithPath: folder + "/empty"))
+      for path in [folder, folder + "/empty", folder + "/none"] {
+        let error = #expect(throws: FormatError.self) { try Checksum.ofFile(path) }
+        #expect(error?.problem.location == path)
+      }
+    }
+  }
+
+  @Test func aFileCutWhileItIsReadEndsTheProcessWithOneLine() async throws {
+    let result = await #expect(
+      processExitsWith: .exitCode(74), observing: [\.standardErrorContent]
+    ) {
+      let path = NSTemporaryDirectory() + "cleft-cut-\(getpid())"
+      try Data(count: 1 << 16).write(to: URL(fileURLWithPath: path))
+      let file = try MappedFile(path)
+      truncate(path, 1)
+      unlink(path)
+      print(file.base.load(fromByteOffset: 40_000, as: UInt8.self))
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("cleft: error: a file that was being read has been cut"))
   }
 
   @Test func replacingKeepsTheOldOneUnderAnotherName() throws {

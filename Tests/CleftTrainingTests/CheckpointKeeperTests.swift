@@ -29,8 +29,12 @@ import Testing
       }
       #expect(try folder.best() == ["\(step(1)): 0.5"])
       #expect(folder.names == [step(1), step(3)])
-      // Judged by the newest validation before it.
+      // An earlier validation is not its own, but as published it counts.
       try keeper.save(step: 4, progress: CheckpointFolder.progress(2, 0.1))
+      #expect(try folder.best() == ["\(step(1)): 0.5"])
+      let published = folder.keeper(
+        try folder.toy(), RetentionPolicy(newest: 1, best: 1, judgesByEarlier: true))
+      try published.save(step: 4, progress: CheckpointFolder.progress(2, 0.1))
       #expect(try folder.best() == ["\(step(4)): 0.1"])
     }
   }

@@ -67,6 +67,24 @@ import Testing
     #expect(FileSystem.list(run + "/checkpoints").contains("set-aside-step-00000004"))
   }
 
+  @Test func aRunGoesOnWithItsOwnOptions() throws {
+    let folder = try Tool.scratch()
+    let options = tiny + ["--max_steps", "4", "--checkpoint_every", "2", "--peft", "lora", "--seed", "7"]
+    try #require(try Tool.run(options, in: folder).status == 0)
+    let run = try run(folder)
+    let weights = run + "/checkpoints/step-00000004/model.safetensors"
+    let whole = try FileSystem.read(weights)
+    for place in [run, run + "/checkpoints/step-00000002"] {
+      FileSystem.remove(run + "/checkpoints/step-00000004")
+      let resumed = try Tool.run(["train", "--resume_ckpt", place], in: Tool.scratch())
+      try #require(resumed.status == 0, "\(place): \(resumed.errors)")
+      #expect(resumed.errors.contains("resuming from") && resumed.errors.contains("step-00000002"))
+      #expect(try FileSystem.read(weights) == whole, "the same options, the same bits")
+    }
+    let other = try Tool.run(["train", "--resume_ckpt", run, "--seed", "8"], in: Tool.scratch())
+    #expect(other.status == 78 && other.errors.contains("seed 8"), "\(other.errors)")
+  }
+
   @Test func aFileIsNothingToResume() throws {
     let folder = try Tool.scratch()
     let file = Tool.root.appendingPathComponent("Tests/Fixtures/ckpt/tiny.ckpt").path

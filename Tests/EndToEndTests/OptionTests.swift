@@ -167,6 +167,8 @@ import Testing
   @Test func whatCannotBeMeantTogetherIsRefused() throws {
     #expect(try refusal(["--eval", "--dry_run"]).contains("--dry_run"))
     #expect(try refusal(["RUN", "--dry_run"], "eval").contains("--dry_run"))
+    let trial = try refusal(["--dry_run", "--resume_ckpt", "last"])
+    #expect(trial.contains("--dry_run") && trial.contains("--resume_ckpt"))
     #expect(try refusal(["A", "--pretrained_model", "B"], "eval").contains("'B'"))
     #expect(try refusal(["--keep_size"]).contains("rsna"))
   }

@@ -11,7 +11,9 @@ import Testing
   ]
 
   private func run(_ folder: String) throws -> String {
-    "\(folder)/logs/CLEFT/\(try #require(FileSystem.list(folder + "/logs/CLEFT").last))"
+    struct NoRun: Error {}
+    guard let name = FileSystem.list(folder + "/logs/CLEFT").last else { throw NoRun() }
+    return "\(folder)/logs/CLEFT/\(name)"
   }
 
   private func steps(_ folder: String) throws -> [String] {
@@ -63,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--learning_rate", "1e30"], "is not finite"), (["--learning_rate", "1e6"], "one after another"),
+    (["--learning_rate", "1e38"], "is not finite"), (["--learning_rate", "1e6"], "one after another"),
   ])
   func numbersThatGoWrongEndARunByName(_ options: [String], _ text: String) throws {
     let folder = try Tool.scratch()

@@ -67,6 +67,82 @@ import Testing
     #expect(lines.contains { $0.hasPrefix("--accelerator gpu: running on the CPU") })
   }
 
+  @Test func optionsThatChangeNothingAreSaidOnce() throws {
+    let folder = try Tool.scratch()
+    let idle = [
+      "--gather_features", "--cached_negatives", "--inherit_logit_scale", "--ctx_length", "--ctx_init",
+      "--num_classes", "--train_sub_set", "--non_strict", "--sgd", "--trace_steps", "--spike_z",
+    ]
+    let values = [
+      "--ctx_length": "16", "--ctx_init": "caption", "--num_classes": "5", "--trace_steps": "3",
+      "--spike_z": "4",
+    ]
+    let result = try Tool.run(
+      tiny + ["--devices", "1", "--dev", "--adafactor", "--on_spike", "off", "--min_lr", "1e-4"]
+        + idle.flatMap { [$0] + (values[$0].map { [$0] } ?? []) }, in: folder)
+    try #require(result.status == 0, "\(result.errors)")
+    let lines = result.errors.split(separator: "\n")
+    for name in idle {
+      #expect(lines.count { $0.hasPrefix("warning: \(name) does nothing here: ") } == 1, "\(result.errors)")
+    }
+    #expect(lines.count { $0.hasPrefix("warning: --min_lr 0.0001 is above --learning_rate") } == 1)
+    // Where they mean something nothing is said.
+    let active = try Tool.run(
+      tiny + [
+        "--devices", "2", "--dev", "--accumulate_grad_batches", "2", "--gather_features",
+        "--cached_negatives", "--prompt_ft", "--ctx_length", "16", "--ctx_init", "caption", "--data_pct",
+        "0.9", "--train_sub_set", "--sgd",
+      ], in: folder)
+    try #require(active.status == 0, "\(active.errors)")
+    #expect(!active.errors.contains("does nothing"), "\(active.errors)")
+  }
+
+  @Test func aClassifierSaysWhatItDoesNotReadAndNothingOfPrompts() throws {
+    let folder = try Tool.scratch()
+    let common = ["--devices", "1", "--dev", "--img_cls_ft"]
+    let result = try Tool.run(
+      tiny + common + ["--rsna", "--caption_length", "32", "--pool_token", "first", "--text_dropout", "0.2"],
+      in: folder)
+    try #require(result.status == 0, "\(result.errors)")
+    let line = try #require(result.errors.split(separator: "\n").first { $0.contains("not read") })
+    for name in ["--caption_length", "--pool_token", "--text_dropout", "--linear_proj"] {
+      #expect(line.contains(name), "\(line)")
+    }
+    #expect(result.errors.contains("departures from the published program:"))
+    #expect(!result.errors.contains("pneumothorax"), "\(result.errors)")
+    #expect(result.errors.contains("acc2"), "\(result.errors)")
+    let several = try Tool.run(tiny + common + ["--five_cls", "--multi_label_loss"], in: folder)
+    try #require(several.status == 0, "\(several.errors)")
+    #expect(!several.errors.contains("acc2"), "\(several.errors)")
+  }
+
+  @Test(arguments: [
+    ["--llm_type", "llama"], ["--llm_type", "bert"], ["--text_model", "gpt2"], ["--text_layers", "1"],
+    ["--img_encoder", "dinov2_vits14"], ["--baseline_vit"], ["--img_heads", "2"],
+  ])
+  func oneModelIsNamedAndNotTwo(_ other: [String]) throws {
+    let result = try Tool.run(tiny + ["--devices", "1", "--dev"] + other, in: Tool.scratch())
+    #expect(result.status == 78, "\(result.errors)")
+    let line = try #require(result.errors.split(separator: "\n").first { $0.hasPrefix("cleft: error: ") })
+    #expect(line.contains(other[0]) && line.contains("--model tiny"), "\(line)")
+  }
+
+  @Test func aClassifierMayNameNoOtherImageTower() throws {
+    let common = tiny + ["--devices", "1", "--dev", "--img_cls_ft", "--five_cls"]
+    let image = try Tool.run(common + ["--img_heads", "2"], in: Tool.scratch())
+    #expect(image.status == 78 && image.errors.contains("--model tiny"), "\(image.errors)")
+    let text = try Tool.run(common + ["--text_layers", "1"], in: Tool.scratch())
+    #expect(text.status == 0 && text.errors.contains("--text_layers"), "\(text.errors)")
+  }
+
+  @Test func noMoreBlocksAreFrozenThanThereAre() throws {
+    let result = try Tool.run(
+      tiny + ["--devices", "1", "--dev", "--num_freeze_blocks", "99"], in: Tool.scratch())
+    #expect(result.status == 78, "\(result.errors)")
+    #expect(
+      result.errors.contains(/--num_freeze_blocks: 99; expected at most the \d+ blocks/), "\(result.errors)")
+  }
+
   @Test func anEvaluationSaysWhichOptionsOfTrainingItDoesNotHeed() throws {
     let folder = try Tool.scratch()
     let trained = try Tool.run(
@@ -80,7 +156,7 @@ import Testing
     let common = ["--data_dir", PipelineTests.data, "--five_cls"]
     let plain = try Tool.run(["eval", run] + common, in: folder)
     try #require(plain.status == 0, "\(plain.errors)")
-    #expect(!plain.errors.contains("not heeded"))
+    #expect(!plain.errors.contains("not heeded") && !plain.errors.contains("--accelerator"))
     let published = try Tool.run(
       ["train", "--eval", "--pretrained_model", run, "--linear_proj", "--learning_rate", "4e-5"] + common + [
         "--batch_size", "9", "--devices", "3", "--strategy", "ddp_find_unused_parameters_true", "--grad_ckpt",

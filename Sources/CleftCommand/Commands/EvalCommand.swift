@@ -6,8 +6,9 @@ struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval", abstract: "Zero-shot evaluation of a checkpoint or run.",
     discussion: """
-      On the dataset that the run was trained on, unless --dataset, --rsna or --embed names another. All test rows are \
-      scored, in batches of 32 on one device; options of training are accepted and not heeded, as published.
+      On the dataset and classes that the run was trained on, unless --dataset, --rsna or --embed names another, and in \
+      its precision. All test rows are scored, in batches of 32 on one device; options of training are accepted and not \
+      heeded, as published.
       """)
 
   @Argument(help: "Checkpoint or run folder; the same as --pretrained_model. Default: none.")
@@ -37,7 +38,7 @@ struct EvalCommand: ParsableCommand {
 extension TrainOptions {
   /// Evaluates; as published, options of training count for nothing.
   func evaluate(_ path: String?) throws {
-        Signals.unwatch()
+    Signals.unwatch()
     let (options, unheeded) = forEvaluation()
     options.configureRuntime()
     Self.announceUnheeded(unheeded, RunLog())

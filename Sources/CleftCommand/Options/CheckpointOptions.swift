@@ -7,7 +7,7 @@ struct CheckpointOptions: ParsableArguments {
       "checkpoint",
       """
       Go on from a checkpoint: its folder; a run folder, for its newest whole one; or last, for the newest run of \
-      --experiment_name. Default: a new run.
+      --experiment_name. Options of a named run need not be typed again. Default: a new run.
       """))
   var resume_ckpt: String?
 

@@ -13,7 +13,9 @@ struct DryRun {
   func callAsFunction() throws {
     let options = run.options
     let log = RunLog()
+    for line in options.idleOptions { log.warn(line) }
     let parts = try run.makeParts(log)
+
     var config = try run.trainerConfig(parts.splits.training)
     (config.maxSteps, config.logEverySteps, config.maxValidationBatches) = (Self.steps, 1, 1)
     config.validatesAtEnd = false

@@ -45,7 +45,8 @@ struct TowerFiles {
       ("--img_heads", options.img_heads != nil),
     ]
     let text: [(name: String, isGiven: Bool)] = [
-      ("--text_model", options.text_model != nil), ("--llm_type \(options.llm_type)", options.llm_type != "gpt"),
+      ("--text_model", options.text_model != nil),
+      ("--llm_type \(options.llm_type)", options.llm_type != "gpt"),
       ("--text_layers", options.text_layers != nil),
     ]
     for option in image + (needsText ? text : []) where option.isGiven {

@@ -1,3 +1,4 @@
+import CleftData
 import CleftFormats
 
 /// Options that differ from their defaults and yet change nothing in this run.
@@ -18,7 +19,7 @@ extension TrainOptions {
     // What a quirk has switched is said as the quirk's.
     let gathers = loss.gather_features && run.quirks.choice(.rankNegatives) != false
     return [
-      ("--gather_features", gathers && run.devices == 1, "one rank has nobody to share with"),
+      ("--gather_features", gathers && rankCount == 1, "one rank has nobody to share with"),
       (
         "--cached_negatives", loss.cached_negatives && settings.accumulate_grad_batches == 1,
         "with --accumulate_grad_batches 1 a step has one batch"
@@ -92,7 +93,8 @@ extension TrainOptions {
   var rateWarning: String? {
     let (peak, floor) = (optimizer.learning_rate, optimizer.min_lr)
     guard !run.eval, floor > peak else { return nil }
-    return "--min_lr \(floor) is above --learning_rate \(peak): the rate falls where it should rise, and rises "
+    return
+      "--min_lr \(floor) is above --learning_rate \(peak): the rate falls where it should rise, and rises "
       + "where it should fall."
   }
 }

@@ -10,7 +10,9 @@ extension TrainOptions {
       log.say("--accelerator \(run.accelerator): running on the CPU.")
     }
     announcePrecision(log)
-    if run.devices > 1, !run.eval {
+    if run.strategy == "auto", run.devices > 1, !run.eval {
+      log.say("--strategy auto: one rank, as published; name ddp for --devices \(run.devices) ranks.")
+    } else if run.devices > 1, !run.eval {
       log.say(
         "--devices \(run.devices): \(run.devices) ranks one after another in this process, "
           + "--strategy \(run.strategy).")
@@ -70,8 +72,11 @@ extension TrainOptions {
   }
 }
 
-/// What `--dev` and `--dry_run` make of a run.
+/// What `--dev`, `--dry_run` and `--strategy` make of a run.
 extension TrainOptions {
+  /// Data-parallel ranks: as published, `--strategy auto` means one.
+  var rankCount: Int { run.strategy == "auto" ? 1 : run.devices }
+
   /// Optimizer steps at most: one under `--dev`; the length of the schedule stays `--max_steps`.
   var stepLimit: Int { run.dev ? 1 : optimizer.max_steps }
 

@@ -17,7 +17,7 @@ extension TrainRun {
     var config = TrainerConfig(
       batchSize: settings.batch_size, maxSteps: settings.max_steps, schedule: schedule, seed: run.seed)
     config.sampler = sampler(training)
-    config.rankCount = run.devices
+    config.rankCount = options.rankCount
     config.accumulation = settings.accumulate_grad_batches
     config.negatives = SharedNegatives(
       acrossAccumulation: settings.loss.cached_negatives, acrossRanks: settings.loss.gather_features)
@@ -38,7 +38,7 @@ extension TrainRun {
   /// In which order samples come up; the published one differs from ours where there are ranks.
   private func sampler(_ training: ImageTextDataset) -> Sampler {
     if options.data.balance_training { return .balanced(training.samples) }
-    return options.quirks.has(.torchOrder) && options.run.devices > 1
+    return options.quirks.has(.torchOrder) && options.rankCount > 1
       ? .published(seed: options.run.seed) : .shuffled
   }
 
@@ -95,7 +95,7 @@ extension TrainRun {
     "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache", "checkpoint_every",
     "checkpoint_minutes", "checkpoint_epochs", "keep_checkpoints", "keep_best", "monitor", "monitor_mode",
     "whole_checkpoints", "test_best", "log_every", "val_every", "no_tensorboard", "histogram_every", "trace",
-    "trace_steps", "json", "picture", "print_config", "accelerator", "strategy", "data_dir", "prepared",
+    "trace_steps", "json", "picture", "print_config", "accelerator", "data_dir", "prepared",
     "skip_picture_check", "preview", "on_bad_row", "valid_csv", "test_csv", "valid_split", "max_time",
     "on_nan",
     "on_spike", "spike_z", "detect_anomaly", "model_dir", "dry_run", "dev",

@@ -19,7 +19,7 @@ struct RunColumn {
   static let usual: [RunColumn] = [
     RunColumn("val_loss", .best), RunColumn("val_loss", .last), RunColumn("test_acc1", .last),
     RunColumn("test_auc", .last), RunColumn("images_per_s", .mean, title: "images/s"),
-    RunColumn("hours", .last, title: "time"), RunColumn("resident_mib", .max, title: "MiB"),
+    RunColumn("hours", .last), RunColumn("resident_mib", .max, title: "MiB"),
   ]
 
   /// Words that stand for a number under another name.
@@ -30,7 +30,8 @@ struct RunColumn {
   init(_ metric: String, _ reduction: Reduction, title: String? = nil) {
     self.metric = metric
     self.reduction = reduction
-    self.title = title ?? (reduction == .last && metric != "val_loss" ? metric : "\(metric) \(reduction)")
+    let name = metric == "hours" ? "time" : metric
+    self.title = title ?? (reduction == .last && metric != "val_loss" ? name : "\(name) \(reduction)")
   }
 
   /// Reads `name` or `name:reduction`; a name with `*` or `?` stands for all numbers that fit it.

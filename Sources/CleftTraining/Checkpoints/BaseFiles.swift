@@ -58,7 +58,8 @@ public struct BaseFiles {
   static func overwritten(_ file: TensorOrigin.File) -> TrainingError {
     .badData(
       Problem(
-        file.path, found: "overwritten in place while it was in use, so that values in memory changed with it",
+        file.path,
+        found: "overwritten in place while it was in use, so that values in memory changed with it",
         expected: "the file of \(file.stamp.byteCount) bytes that was read",
         hint: "Nothing was saved since; put the old file back and resume from the last checkpoint."))
   }

@@ -116,14 +116,13 @@ public final class CheckpointKeeper {
   /// Writes the checkpoint of a step, reads it back, and removes those that need not stay.
   ///
   /// - Parameter keepsOthers: whether none is removed, where the newest may be worse than those before.
-
   /// - Throws: `FormatError.system` if the disk refuses; the checkpoints that were there stand.
   public func save(step: Int, progress: RunProgress, keepsOthers: Bool = false) throws {
     let contents = contents(step, progress)
     for note in contents.parts.notes { warn(note) }
     check(progress, step)
     do {
-      try Checkpoint.write(contents, into: folder)
+      try Checkpoint.write(contents, into: folder, warn: warn)
     } catch FormatError.system(var problem) {
       let newest = Checkpoint.steps(in: folder).last
       let stands = newest.map { "\($0) stands and can be resumed." } ?? "There is no checkpoint yet."

@@ -53,7 +53,8 @@ extension Checkpoint {
     let base = try BaseTensors(of: folder, in: folders)
     let keys = file.entries.mapValues(\.shape).merging(base.shapes) { own, _ in own }
     try model.load(
-      from: file.path, keys: keys, types: { file.entries[$0]?.dtype ?? base.type($0) }, origin: { file.entries[$0] == nil ? base.origin($0) : nil }
+      from: file.path, keys: keys, types: { file.entries[$0]?.dtype ?? base.type($0) },
+      origin: { file.entries[$0] == nil ? base.origin($0) : nil }
     ) { key in
       if file.entries[key] == nil, let tensor = try base.tensor(key) { return tensor }
       return try file.number(key)

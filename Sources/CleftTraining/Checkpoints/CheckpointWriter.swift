@@ -24,7 +24,9 @@ extension Checkpoint {
       while let more = try fill(partial, contents, storing: lost) {
         lost.formUnion(more)
         for path in more.sorted() {
-          warn("\(path) went or changed while a checkpoint was written: the tensors read from it are stored in it.")
+          warn(
+            "\(path) went or changed while a checkpoint was written: the tensors read from it are stored in it."
+          )
         }
       }
       FileSystem.synchronizeFolder(partial)

@@ -4,7 +4,9 @@ import Foundation
 package enum Figure {
   /// Four significant digits: `2.103`, `0.01234`.
   package static func digits(_ value: Double) -> String {
+    if value.isNaN { return "nan" }
     let text = String(format: "%#.4g", value)
+
     return text.hasSuffix(".") ? String(text.dropLast()) : text
   }
 

@@ -1,4 +1,5 @@
 import CleftData
+import CleftFormats
 import CleftImaging
 import CleftTensor
 
