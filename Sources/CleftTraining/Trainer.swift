@@ -89,7 +89,6 @@ public final class Trainer {
       do {
         try limits.requireTime(step: step, stepSeconds: pace.stepSeconds + longestSave)
         try baseFiles.requireUnchanged()
-
         let figures = try train(step, loader, &progress, log)
         progress.seconds += pace.newest
         try conclude(step + 1, figures, &progress, &saved, log, keeper)
@@ -145,7 +144,6 @@ public final class Trainer {
       stepGuard.accept(loss: loss, &progress)
       pace.end(waited: waited)
       tokens += found.tokenCount
-
       return StepReport(
         metrics: found.metrics, gradientNorm: norm.total, learningRate: rate)
     } catch let odd as OddStep {
@@ -189,7 +187,6 @@ public final class Trainer {
     for (number, group) in groups.enumerated() {
       if number > 0 { try limits.requireTime(step: step, stepSeconds: 0) }
       for index in group { try recordTrace(step, index, batches[index]) }
-
       try sum.add(group.map { ($0, batches[$0]) }, share: share, lossCount: groups.count)
     }
     return sum

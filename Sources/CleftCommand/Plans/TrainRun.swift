@@ -18,14 +18,12 @@ struct TrainRun {
     let limits = RunLimits(maxSeconds: options.run.guards.maxSeconds)
     Signals.watch()
     defer { Signals.unwatch() }
-
     try requireSense()
     if options.run.dry_run { return try DryRun(run: self)() }
     let log = RunLog()
     // Nobody else may write there from before it is read.
     let locked = try RunFolder.runToResume(options.run.checkpoints.resume_ckpt, options.run.log)
     let resumed = try RunFolder.checkpointToResume(options.run.checkpoints.resume_ckpt, options.run.log, log)
-
     let state = try resumed.map { try Checkpoint.readState($0) }
     let parts = try makeParts(log)
     let settings = settings(parts.splits.training)
@@ -45,19 +43,16 @@ struct TrainRun {
     if let run { try open(run, log, resumed, state) }
     let later = try keeper?.startOver(at: state?.step ?? 0) ?? 0
     if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
-
     try announce(parts, task, trainer, log, in: run?.path)
     if let trace {
       try trace.start(
         model: parts.plan.model, description: parts.plan.description, options: options.resolved)
       trainer.trace = trace
     }
-
     Signals.begin()
     try trainer.fit(
       from: state?.step ?? 0, progress: state?.progress ?? RunProgress(), log: log, keeper: keeper)
     Signals.unwatch()
-
     try conclude(parts, keeper, log)
   }
 
@@ -82,7 +77,6 @@ struct TrainRun {
       keepsValidation: state.map { $0.progress.validationStep == $0.step } ?? true,
       writesEvents: !options.run.log.no_tensorboard)
     try writeOptions(run, state)
-
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(run.path)")")
     guard let state else { return }
     if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
