@@ -323,7 +323,7 @@ def limit():
 def steady(total=2000):
     """Memory, open files and threads are flat after step 200."""
     folder = f"{WORK}/steady"
-    extra = ["--peft", "lora", "--checkpoint_every", "250", "--num_workers", "2"]
+    extra = ["--peft", "lora", "--checkpoint_every", "100", "--num_workers", "2"]
     # Lines go to a file: a pipe that nobody reads would stop the program.
     said = open(f"{WORK}/steady.log", "w+")
     process = subprocess.Popen(

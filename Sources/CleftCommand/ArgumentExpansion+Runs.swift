@@ -17,7 +17,7 @@ extension ArgumentExpansion {
   ]
 
   /// What says how pictures and texts of a run were read, and how it computed.
-  private static let readingOptions: Set<String> = ["compat", "quirk", "precision"]
+  private static let readingOptions: Set<String> = ["compat", "quirk", "precision", "data_dir"]
 
   private var isEvaluation: Bool { command == EvalCommand.self }
 

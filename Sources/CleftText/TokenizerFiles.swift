@@ -31,6 +31,13 @@ public enum TokenizerFiles {
     }
   }
 
+  /// Reads the text of a `tokenizer.json` that lies within another file.
+  ///
+  /// - Parameter path: names the file in messages.
+  public static func read(json text: String, in path: String) throws -> any Tokenizer {
+    try fromTokenizerJSON(JSONNode.parse(Data(text.utf8), path), path)
+  }
+
   private enum Kind {
     case json, sentencePiece, words
   }

@@ -59,7 +59,10 @@ struct Conversion {
     let (model, description) = (loaded.encoder, loaded.description)
     // A folder of ours holds float32; a file is written as it was.
     let dtype = try dtype ?? (FileSystem.isFolder(source) ? .float32 : widestType(WeightsFiles.open(source)))
-    let metadata = ["format": "pt", "cleft_model": PublishedState.storedDescription(description)]
+    let metadata = [
+      "format": "pt", "cleft_model": PublishedState.storedDescription(description),
+      "cleft_tokenizer": loaded.tokenizer.tokenizerJSON,
+    ]
     let isDoRA = (description.adapter?.config as? LoRAConfig)?.usesDoRA == true
     if isDoRA, [.ckpt, .safetensors, .pth].contains(format) {
       throw TrainingError.badConfiguration(

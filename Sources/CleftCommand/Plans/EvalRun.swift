@@ -66,6 +66,14 @@ struct EvalRun {
     if report.cutPromptCount > 0 {
       log.warn("\(report.cutPromptCount) prompts are longer than the model's columns and are cut.")
     }
+    let present = Set(dataset.samples.map(\.firstLabel))
+    let absent = report.classNames.count - present.count
+    if absent > 0 {
+            let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
+      log.warn(
+        "\(absent) of the \(report.classNames.count) classes have no picture in \(dataset.table)"
+          + (asksForAll ? "; --five_cls asks for the five of CheXpert-5x200 alone." : "."))
+    }
     sayPublishedAUC(dataset, log)
     print(options.run.json ? jsonText(report) : text(report))
     if let path = options.run.picture {

@@ -124,7 +124,7 @@ struct ModelSource {
     try requireAgreement(description, path)
     try requireNoEffect(description, path, isPairFile: true)
     try heedOptions(&description)
-    let tokenizer = try TokenizerFiles.read(options.tokenizer ?? pair.textFolder())
+    let tokenizer = try pair.tokenizer()
     try TowerFiles.requireFit(tokenizer, description.encoder.text.vocabularySize)
     description.encoder.text.paddingID = tokenizer.paddingID
     let encoder = try description.makePair()

@@ -4,6 +4,7 @@ import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
+import CleftText
 import CleftTraining
 import Foundation
 
@@ -54,6 +55,14 @@ struct PairFile {
     let prompt = try prompt(text)
     if prompt != nil { config.captionLength -= 1 }
     return ModelDescription(encoder: config, adapter: try adapter(text), prompt: prompt)
+  }
+
+  /// The tokenizer named, or the one that this program has put into the file, or the text tower's.
+  func tokenizer() throws -> any Tokenizer {
+    if options.tokenizer == nil, let text = string("cleft_tokenizer") ?? file.metadata["cleft_tokenizer"] {
+      return try TokenizerFiles.read(json: text, in: "\(file.path): cleft_tokenizer")
+    }
+    return try TokenizerFiles.read(options.tokenizer ?? textFolder())
   }
 
   /// The description that this program has put into the file.

@@ -57,13 +57,19 @@ extension RunFolder {
   private static func newestRun(_ options: LogOptions) throws(TrainingError) -> String {
     let runs = "\(options.log_dir)/CLEFT"
     let name = options.experiment_name
-    let own = FileSystem.list(runs).filter { isNamed($0, name) && hasName(name, "\(runs)/\($0)") }
+    let all = FileSystem.list(runs).filter { isNamed($0, name) && hasName(name, "\(runs)/\($0)") }
+    // A run that ended before its first checkpoint has nothing to go on from.
+    let own = all.filter { !Checkpoint.steps(in: "\(runs)/\($0)/checkpoints").isEmpty }
     guard let newest = own.max(by: { order($0, name) < order($1, name) }) else {
       throw .missing(
         Problem(
           "--resume_ckpt last",
-          found: "no run \(name.isEmpty ? "without a name" : "named '\(name)'") below \(runs)",
-          expected: "one to go on from", hint: "Give --experiment_name, --log_dir or the run's folder."))
+          found: "no run \(name.isEmpty ? "without a name" : "named '\(name)'") below \(runs)"
+            + (all.isEmpty ? "" : " with a checkpoint"),
+          expected: "one to go on from",
+          hint: all.isEmpty
+            ? "Give --experiment_name, --log_dir or the run's folder." : "Start anew, without --resume_ckpt.")
+      )
     }
     return "\(runs)/\(newest)"
   }

@@ -61,7 +61,7 @@ struct DryRunFigures: Encodable {
   let parameters: [ParameterPart]
   /// Rows of each split that there is, by its name.
   let samples: [String: Int]
-  /// Weights, trained and frozen, as float32.
+  /// Weights: trained ones as float32, frozen ones in the type of the products.
   let weightBytes: Int
   /// One gradient for each trained parameter.
   let gradientBytes: Int
@@ -104,7 +104,9 @@ struct DryRunFigures: Encodable {
     parameters = parts
     self.samples = Dictionary(
       uniqueKeysWithValues: samples.parts.map { ($0.split.rawValue, $0.dataset.samples.count) })
-    weightBytes = 4 * parts.reduce(0) { $0 + $1.all }
+    let frozenBytes = Runtime.productType == .bfloat16 ? 2 : 4
+    weightBytes = parts.reduce(0) { $0 + 4 * $1.trained + frozenBytes * ($1.all - $1.trained) }
+
     gradientBytes = 4 * parts.reduce(0) { $0 + $1.trained }
     self.optimizerBytes = optimizerBytes
     // Weights are converted when they are first used, which may be within a step.

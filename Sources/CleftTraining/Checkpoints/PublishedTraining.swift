@@ -29,6 +29,9 @@ public struct PublishedTraining {
     for (name, text) in state?.settings ?? [:] where !name.contains(" ") { settings[name] = Self.value(text) }
     var hyperParameters = settings
     for (name, value) in PublishedState.hyperParameters(description) { hyperParameters[name] = value }
+    if let folder = checkpoint, let data = try? FileSystem.read(folder + "/tokenizer.json") {
+      hyperParameters["cleft_tokenizer"] = .string(String(decoding: data, as: UTF8.self))
+    }
     var optimizer = OptimizerStates(model, description, settings, step: step)
     if let checkpoint { try optimizer.read(checkpoint) }
     tensors = optimizer.tensors
