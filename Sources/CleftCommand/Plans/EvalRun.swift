@@ -69,7 +69,7 @@ struct EvalRun {
     let present = Set(dataset.samples.map(\.firstLabel))
     let absent = report.classNames.count - present.count
     if absent > 0 {
-            let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
+      let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
       log.warn(
         "\(absent) of the \(report.classNames.count) classes have no picture in \(dataset.table)"
           + (asksForAll ? "; --five_cls asks for the five of CheXpert-5x200 alone." : "."))
