@@ -39,7 +39,13 @@ extension Kernels {
       return widenedMatmul(a, b, into: c, m: m, n: n, k: k, beta: beta)
     }
     let start = WorkClock.now()
-    defer { WorkClock.add(.product, since: start) }
+    defer {
+      WorkClock.add(.product, since: start)
+      ProductLog.add(
+        ProductShape(
+          m: m, n: n, k: k, transposesA: a.isTransposed, transposesB: b.isTransposed, isHalf: true),
+        since: start)
+    }
     let (down, across) = tileGrid(m, n, k)
     let (first, second) = (a.matrix.pointer, b.matrix.pointer)
     let (aStride, bStride) = (a.matrix.columns, b.matrix.columns)

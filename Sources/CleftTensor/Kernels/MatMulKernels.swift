@@ -38,7 +38,13 @@ extension Kernels {
   ) {
     if m == 0 || n == 0 { return }
     let start = WorkClock.now()
-    defer { WorkClock.add(.product, since: start) }
+    defer {
+      WorkClock.add(.product, since: start)
+      ProductLog.add(
+        ProductShape(
+          m: m, n: n, k: k, transposesA: a.isTransposed, transposesB: b.isTransposed, isHalf: false),
+        since: start)
+    }
     let (down, across) = tileGrid(m, n, k)
     spread(down * across) { tile in
       let (i, j) = (tile / across, tile % across)
