@@ -29,8 +29,8 @@ import torch
 from safetensors.torch import load_file
 
 sys.dont_write_bytecode = True  # The checkout stays as it is.
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer"))
-import cleft_torch as peer  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch"))
+import replay as peer  # noqa: E402
 
 TOLERANCE = 1e-3
 # Trained weights may be apart by this much of the way they went, all tensors together.

@@ -150,6 +150,9 @@ public final class AdaLoRABranch: AdapterBranch {
 
   private var scale: Float { config.alpha / (rankNumber.item + 1e-5) }
 
+  /// That of the correction's input.
+  public var dropout: Float { config.dropout }
+
   /// Adds the correction.
   public func output(_ y: Tensor, _ x: Tensor, _ base: Linear, _ context: ForwardContext) -> Tensor {
     let narrow = scaleColumns(linear(context.dropout(x, config.dropout, "lora"), a, nil), by: e)

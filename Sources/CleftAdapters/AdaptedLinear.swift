@@ -7,6 +7,8 @@ import CleftTensor
 public protocol AdapterBranch: Module {
   /// Name of the adapter that the branch is part of.
   var adapterName: String { get }
+  /// Dropout in training, 0 for none.
+  var dropout: Float { get }
   /// What the base layer is given instead of `x`.
   func input(_ x: Tensor) -> Tensor
   /// The layer's output: `y` is that of the base layer and of the branches before.

@@ -71,6 +71,9 @@ public final class IA3Branch: AdapterBranch {
     _factors = Parameter("ia3_l.\(name)", shape, .ones)
   }
 
+  /// None.
+  public var dropout: Float { 0 }
+
   /// Scales the inputs of a feed-forward layer.
   public func input(_ x: Tensor) -> Tensor { scalesInput ? scaleColumns(x, by: factors) : x }
 

@@ -57,12 +57,17 @@ public final class LoRABranch: AdapterBranch {
     }
   }
 
+  /// That of the correction's input.
+  public var dropout: Float { config.dropout }
+
   /// Adds the correction.
   public func output(_ y: Tensor, _ x: Tensor, _ base: Linear, _ context: ForwardContext) -> Tensor {
     let dropout = context.isTraining ? config.dropout : 0
     let dropped = context.dropout(x, dropout, "lora")
-    let correction = linear(linear(dropped, a, nil), b, nil) * scale
-    guard let magnitude else { return y + correction }
+    // The factor goes where there is least to multiply.
+    let low = linear(dropped, a, nil) * scale
+    guard let magnitude else { return linear(low, b, nil, adding: LinearSum(y)) }
+    let correction = linear(low, b, nil)
     let lengths = withoutGradients { self.lengths(base) }
     let factors = scaleColumns(magnitude, by: Tensor([magnitude.count], lengths.map { Float(1 / $0) }))
     if dropout > 0 {

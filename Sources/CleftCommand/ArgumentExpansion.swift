@@ -26,16 +26,33 @@ struct ArgumentExpansion {
       return try arguments.count > 1 && !arguments[1].hasPrefix("-")
         ? [word, Self.command(arguments[1])._commandName] + arguments.dropFirst(2) : arguments
     }
-    let command = try Self.command(word)
-    var expansion = ArgumentExpansion(command)
-    try expansion.read(Array(arguments.dropFirst()))
+    let route = try Self.route(arguments)
+    var expansion = ArgumentExpansion(route.command)
+    try expansion.read(route.rest)
     for file in expansion.files {
       for name in file.unset {
         FileHandle.standardError.write(
           Data("warning: \(file.path): \(name): nothing behind it, so it is as if it were not there.\n".utf8))
       }
     }
-    return try [command._commandName] + expansion.result()
+    return try route.words + expansion.result()
+  }
+
+  /// The command that the first words name, whose options follow: a command's subcommand where there is one.
+  ///
+  /// - Throws: `CommandLineError.unknown` for a first word that is no command.
+  private static func route(
+    _ arguments: [String]
+  ) throws(CommandLineError) -> (words: [String], command: any ParsableCommand.Type, rest: [String]) {
+    let command = try Self.command(arguments.first ?? "")
+    let rest = Array(arguments.dropFirst())
+    let (subcommands, word) = (
+      command.configuration.subcommands, rest.first?.replacing("_", with: "-")
+    )
+    if let own = subcommands.first(where: { $0._commandName == word }) {
+      return ([command._commandName, own._commandName], own, Array(rest.dropFirst()))
+    }
+    return ([command._commandName], command.configuration.defaultSubcommand ?? command, rest)
   }
 
   /// The file and option whose value the parser has refused; nil where it was typed, or no value alone is to blame.
@@ -44,15 +61,15 @@ struct ArgumentExpansion {
   ///   - message: what the parser says.
   ///   - arguments: the command line as it was typed.
   static func placeOfRefusal(_ message: String, _ arguments: [String]) -> String? {
-    guard let word = arguments.first, let command = try? Self.command(word) else { return nil }
-    var expansion = ArgumentExpansion(command)
-    guard (try? expansion.read(Array(arguments.dropFirst()))) != nil else { return nil }
+    guard let route = try? Self.route(arguments) else { return nil }
+    var expansion = ArgumentExpansion(route.command)
+    guard (try? expansion.read(route.rest)) != nil else { return nil }
     var files = expansion.files
     if let file = try? expansion.fileOfRun() { files.insert(file, at: 0) }
     for file in files.reversed() {
       // The parser names the option that it refuses; each that it may be is tried alone.
       for entry in file.entries.reversed() where message.contains("--\(entry.name)") {
-        do { _ = try Cleft.parseAsRoot([command._commandName] + entry.arguments) } catch {
+        do { _ = try Cleft.parseAsRoot(route.words + entry.arguments) } catch {
           if Cleft.message(for: error) == message { return "\(file.path): \(entry.name)" }
         }
       }

@@ -77,6 +77,6 @@ enum CommandCatalog {
     CheckDataCommand.self, CaptionsCommand.self, PrepareCommand.self, PreprocessCommand.self,
     InspectCommand.self, RunsCommand.self,
     ConvertCommand.self, MergeCommand.self, ParityCommand.self,
-    QuirksCommand.self, DoctorCommand.self,
+    QuirksCommand.self, DoctorCommand.self, BenchCommand.self,
   ]
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Synchronization
 
 /// Size, times and place on the disk of a file: what tells that it is still the same one, without reading it.
 public struct FileStamp: Sendable, Hashable {
@@ -45,32 +44,4 @@ public struct FileStamp: Sendable, Hashable {
 
   /// Whether both are of one file on the disk, changed or not; a new file under an old name is another one.
   public func isSameFile(as other: FileStamp) -> Bool { device == other.device && inode == other.inode }
-}
-
-/// Fingerprints of large files, each computed once in a process as long as the file keeps its stamp.
-public enum Fingerprints {
-  private struct Version: Hashable {
-    let path: String
-    let stamp: FileStamp
-  }
-
-  private static let table = Mutex<[Version: String]>([:])
-
-  /// The fingerprint of a file, computed if it is not known yet.
-  ///
-  /// - Throws: `FormatError.malformed` if the file has not that stamp, or loses it meanwhile.
-  public static func of(_ path: String, _ stamp: FileStamp) throws(FormatError) -> String {
-    if let fingerprint = known(path, stamp) { return fingerprint }
-    let fingerprint = try Checksum.ofFile(path)
-    guard FileStamp(of: path) == stamp else {
-      throw .malformed(Problem(path, found: "a file that changed while it was read", hint: "Leave it alone."))
-    }
-    table.withLock { $0[Version(path: path, stamp: stamp)] = fingerprint }
-    return fingerprint
-  }
-
-  /// The fingerprint that a version of a file had when it was read for it; nil if it never was.
-  public static func known(_ path: String, _ stamp: FileStamp) -> String? {
-    table.withLock { $0[Version(path: path, stamp: stamp)] }
-  }
 }

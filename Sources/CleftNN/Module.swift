@@ -10,6 +10,16 @@ public protocol Module: AnyObject {}
 public protocol UnaryLayer: Module {
   /// Applies the layer.
   func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor
+  /// Applies the layer and adds the result, times a factor a channel, to `residual`.
+  func callAsFunction(_ x: Tensor, adding sum: LinearSum, _ context: ForwardContext) -> Tensor
+}
+
+extension UnaryLayer {
+  /// One operation after the other.
+  public func callAsFunction(_ x: Tensor, adding sum: LinearSum, _ context: ForwardContext) -> Tensor {
+    let result = self(x, context)
+    return sum.scale.map { addScaled(sum.residual, result, $0) } ?? sum.residual + result
+  }
 }
 
 /// What a forward pass depends on besides inputs and parameters.
@@ -20,6 +30,8 @@ public struct ForwardContext {
   public var key: RandomKey
   /// Whether batch norm moves its running statistics; of several ranks only the first one's count.
   public var movesStatistics = true
+  /// Whether results that only products and what lies between them read may be in bfloat16; set within blocks.
+  public var halvesResults = false
   /// Where intermediate results go when somebody wants to see them.
   public var taps: Taps?
 

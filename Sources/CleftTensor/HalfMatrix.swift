@@ -5,42 +5,53 @@ public final class HalfMatrix: Sendable {
   /// Rows and columns.
   public let rows, columns: Int
   let storage: Storage
+  /// Elements before the first one in `storage`.
+  private let offset: Int
+
+  init(uninitialized rows: Int, _ columns: Int) {
+    (self.rows, self.columns, offset) = (rows, columns, 0)
+    storage = Storage(byteCount: rows * columns * MemoryLayout<BFloat16>.stride)
+  }
 
   /// Rounds a tensor to nearest, ties to even; all but its last axis count as rows.
+  ///
+  /// One that is in bfloat16 already is referred to, not copied.
   public init(rounding tensor: Tensor) {
     (rows, columns) = (tensor.shape.rows, tensor.shape.last)
-    storage = Storage(byteCount: tensor.count * MemoryLayout<UInt16>.stride)
-    let (count, target) = (tensor.count, storage.base.assumingMemoryBound(to: UInt16.self))
-    tensor.read { source in
-      parallel(count, grain: 1 << 16) { range in
-        for i in range { target[i] = roundedToHalf(source[i]) }
-      }
+    if let halves = tensor.storage.halves {
+      (storage, offset) = (halves, tensor.offset)
+      return
     }
+    (storage, offset) = (Storage(byteCount: tensor.count * MemoryLayout<BFloat16>.stride), 0)
+    with(tensor, self) { Kernels.convert($0, into: $1, count: tensor.count) }
   }
 
   /// The values as float32.
   public var widened: Tensor {
     let result = Tensor(uninitialized: [rows, columns])
-    let count = result.count
-    withExtendedLifetime(storage) {
-      result.withMutablePointer { target in
-        let source = pointer
-        parallel(count, grain: 1 << 16) { range in
-          for i in range { target[i] = Float(bitPattern: UInt32(source[i]) << 16) }
-        }
-      }
-    }
+    with(result, self) { Kernels.convert($1, into: $0, count: result.count) }
     return result
   }
 
-  var pointer: UnsafeMutablePointer<UInt16> { storage.base.assumingMemoryBound(to: UInt16.self) }
+  /// The same memory as a tensor.
+  func tensor(_ shape: Shape) -> Tensor {
+    Tensor(shape: shape, storage: Storage(halves: storage), offset: offset)
+  }
+
+  /// The elements as C libraries take them.
+  var bits: UnsafeMutablePointer<UInt16> {
+    UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt16.self)
+  }
+
+  var pointer: UnsafeMutablePointer<BFloat16> {
+    storage.base.assumingMemoryBound(to: BFloat16.self) + offset
+  }
 }
 
-/// The nearest bfloat16, without branches; what is not a number stays so.
 @inline(__always)
-private func roundedToHalf(_ value: Float) -> UInt16 {
-  let bits = value.bitPattern
-  let rounded = (bits &+ 0x7FFF &+ ((bits >> 16) & 1)) >> 16
-  let isNumber = bits & 0x7FFF_FFFF <= 0x7F80_0000
-  return UInt16(truncatingIfNeeded: isNumber ? rounded : (bits >> 16) | 0x40)
+func with<R>(
+  _ a: Tensor, _ b: HalfMatrix,
+  _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<BFloat16>) -> R
+) -> R {
+  withExtendedLifetime((a.storage, b)) { body(a.pointer, b.pointer) }
 }

@@ -36,6 +36,12 @@ public struct RandomKey: Hashable, Sendable {
   /// The `index`-th number of this stream, uniform in [0, 1).
   public func uniform(at index: Int) -> Double { Double(bits(at: index) >> 11) * 0x1p-53 }
 
+  /// A standard normal number from the numbers `index` and `index + 1` of this stream (Box–Muller, one of the pair).
+  func normal(at index: Int) -> Double {
+    let radius = (-2 * log(1 - uniform(at: index))).squareRoot()
+    return radius * cos(2 * Double.pi * uniform(at: index + 1))
+  }
+
   /// Draws in sequence from this stream.
   public var generator: RandomGenerator { RandomGenerator(key: self) }
 
@@ -69,8 +75,8 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable {
 
   /// Standard normal (Box–Muller, one of the pair).
   public mutating func normal() -> Double {
-    let radius = (-2 * log(1 - uniform())).squareRoot()
-    return radius * cos(2 * Double.pi * uniform())
+    defer { index += 2 }
+    return key.normal(at: index)
   }
 
   /// True with the given probability.

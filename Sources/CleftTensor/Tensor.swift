@@ -1,4 +1,5 @@
-/// A contiguous row-major array of float32 with a place in the tape.
+/// A contiguous row-major array of numbers with a place in the tape: float32, or under `--precision bf16-true` bfloat16 where
+/// one product's result is the next one's factor.
 ///
 /// A small value over shared, pooled `Storage`. Operations never change their inputs; the two that write in place
 /// (an optimizer's step, loading weights) go through `withMutablePointer`.
@@ -10,6 +11,8 @@ public struct Tensor {
   let offset: Int
   /// Where gradients go; nil for a constant.
   package var node: Node?
+  /// How to make the values again from what is kept anyway; nil where that is not cheap.
+  var recipe: Recipe?
 
   init(shape: Shape, storage: Storage, offset: Int = 0, node: Node? = nil) {
     self.shape = shape
@@ -21,6 +24,18 @@ public struct Tensor {
   /// A tensor with undefined contents, for an operation that writes every element.
   public init(uninitialized shape: Shape) {
     self.init(shape: shape, storage: Storage(byteCount: shape.count * MemoryLayout<Float>.stride))
+  }
+
+  /// A tensor in bfloat16 with undefined contents, to be written through `halfPointer`.
+  init(halfUninitialized shape: Shape) {
+    self.init(
+      shape: shape,
+      storage: Storage(halves: Storage(byteCount: shape.count * MemoryLayout<BFloat16>.stride)))
+  }
+
+  /// A tensor of another one's shape, in the form in which that lies in memory, with undefined contents.
+  init(likeStored other: Tensor) {
+    self = other.isHalf ? Tensor(halfUninitialized: other.shape) : Tensor(uninitialized: other.shape)
   }
 
   /// A tensor filled with one value.
@@ -68,6 +83,15 @@ public struct Tensor {
   /// Valid only while the tensor lives: use within `read` or `with`.
   @inline(__always) var pointer: UnsafeMutablePointer<Float> {
     (storage.base + offset * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Whether the values lie in memory in bfloat16; whoever takes `pointer` then has them widened.
+  var isHalf: Bool { storage.halves != nil }
+
+  /// First element of a tensor in bfloat16.
+  var halfPointer: UnsafeMutablePointer<BFloat16> {
+    guard let halves = storage.halves else { preconditionFailure("tensor [\(shape)]: not in bfloat16") }
+    return halves.base.assumingMemoryBound(to: BFloat16.self) + offset
   }
 
   /// Reads the elements in place.
@@ -134,4 +158,18 @@ func with<R>(
   withExtendedLifetime((a.storage, b.storage, c.storage, d.storage)) {
     body(a.pointer, b.pointer, c.pointer, d.pointer)
   }
+}
+
+extension Tensor {
+  /// Makes sure that the values are float32 in memory that nobody else refers to.
+  mutating func makeWritable() {
+    if isHalf || !isKnownUniquelyReferenced(&storage) { self = copied() }
+  }
+}
+
+/// How to make a tensor's values again, to the same bits in float32, from what other operations keep anyway.
+final class Recipe {
+  let make: () -> Tensor
+
+  init(_ make: @escaping () -> Tensor) { self.make = make }
 }

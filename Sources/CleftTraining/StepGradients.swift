@@ -9,8 +9,12 @@ package struct StepGradients {
   package struct Batch {
     /// Its samples.
     package let plan: BatchPlan
-    /// Its pictures, small as they come from the loader.
+    /// Its pictures, small as they come from the loader; none where the features of all its samples are kept.
     package let pictures: [GrayImage]
+    /// The same as the model's input: `[B, 3, H, W]`.
+    package var images: Tensor {
+      pictures.isEmpty ? Tensor([0, 3, 0, 0]) : ImagePipeline.tensor(pictures)
+    }
 
     package init(plan: BatchPlan, pictures: [GrayImage]) {
       self.plan = plan
@@ -57,8 +61,7 @@ package struct StepGradients {
   }
 
   private func one(_ batch: (index: Int, batch: Batch), _ share: Double) -> TaskResult {
-    task.loss(
-      .train, batch.batch.plan.indices, ImagePipeline.tensor(batch.batch.pictures), context(batch.index))
+    task.loss(.train, batch.batch.plan.indices, batch.batch.images, context(batch.index))
   }
 
   /// The towers of every batch without the tape, the loss over all of them, and the towers again, batch by batch, with the
@@ -75,8 +78,7 @@ package struct StepGradients {
     func features(_ batch: (index: Int, batch: Batch), movesStatistics: Bool) -> [Tensor] {
       var context = context(batch.index)
       context.movesStatistics = movesStatistics && context.movesStatistics
-      return task.features(
-        .train, batch.batch.plan.indices, ImagePipeline.tensor(batch.batch.pictures), context)
+      return task.features(.train, batch.batch.plan.indices, batch.batch.images, context)
     }
     let known = batches.map { batch in withoutGradients { features(batch, movesStatistics: false) } }
     let leaves = known[0].map { _ in Node() }

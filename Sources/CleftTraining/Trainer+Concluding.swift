@@ -93,8 +93,11 @@ extension Trainer {
 
   /// Pictures of the first batch, as the model sees them.
   func recordFirst(_ batches: [StepGradients.Batch], _ log: RunLog) throws {
-    guard let first = batches.first else { return }
-    try log.images(step: 0, "first_batch", first.pictures)
+    guard let first = batches.first, !log.recorders.isEmpty else { return }
+    let shown =
+      first.pictures.isEmpty
+      ? try first.plan.indices.map { try pictures.evaluation(task.trainingSamples[$0]) } : first.pictures
+    try log.images(step: 0, "first_batch", shown)
   }
 
   private func isValidationDue(_ done: Int) -> Bool {

@@ -76,14 +76,16 @@ public final class Trainer {
     from firstStep: Int, progress: RunProgress, log: RunLog, keeper: CheckpointKeeper?
   ) throws {
     let queue = StepQueue(schedule, from: firstStep, to: config.maxSteps)
-    let loader = ImageLoader(
-      samples: task.trainingSamples, pictures: pictures,
-      augmentation: RandomKey(seed: config.seed).split("augmentation"), workerCount: config.workerCount,
-      plans: { queue.plan($0) })
-    defer { loader.stop() }
     var progress = progress
     var saved = SavePoint(step: firstStep)
     try look(beforeStep: firstStep, &progress, log, keeper)
+    try encodeFrozen(from: firstStep, log)
+    let augmentation = RandomKey(seed: config.seed).split("augmentation")
+    let loader = ImageLoader(
+      samples: task.trainingSamples, pictures: pictures,
+      augmentation: config.augments ? augmentation : nil, workerCount: config.workerCount,
+      plans: { [needsPictures] in needsPictures ? queue.plan($0) : nil })
+    defer { loader.stop() }
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let statistics = statistics
       do {
@@ -165,6 +167,7 @@ public final class Trainer {
   ) throws -> [StepGradients.Batch] {
     let start = ContinuousClock.now
     defer { waited += (ContinuousClock.now - start) / .seconds(1) }
+    if !needsPictures { return plans.map { StepGradients.Batch(plan: $0, pictures: []) } }
     return try plans.map { plan in
       guard let pictures = try loader.next() else {
         preconditionFailure("trainer: no batch for step \(step)")
@@ -195,7 +198,7 @@ public final class Trainer {
   private func recordTrace(_ step: Int, _ index: Int, _ batch: StepGradients.Batch) throws {
     guard let trace, trace.covers(step: step + 1) else { return }
     try trace.batch(
-      step: step + 1, index: index, images: ImagePipeline.tensor(batch.pictures),
+      step: step + 1, index: index, images: batch.images,
       inputs: task.inputs(.train, batch.plan.indices))
   }
 

@@ -2,6 +2,8 @@ import CleftData
 
 /// Settings of the training loop.
 public struct TrainerConfig: Sendable {
+  /// Whether training pictures are changed at random each time they come up.
+  public var augments = true
   /// Samples of one batch of one rank.
   public var batchSize: Int
   /// In which order samples come up.

@@ -18,6 +18,12 @@ struct FreezeOptions: ParsableArguments {
     help: .value("blocks", "First blocks of the language model to freeze, adapters included, 0 or more."))
   var num_freeze_blocks = 0
 
+  @Flag(
+    help:
+      "Run a frozen tower on every batch, instead of encoding each caption and picture once where that is the same."
+  )
+  var no_feature_cache = false
+
   mutating func validate() throws {
     try requireOption(num_freeze_blocks >= 0, "num_freeze_blocks", num_freeze_blocks, "0 or more")
   }

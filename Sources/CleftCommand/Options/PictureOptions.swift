@@ -40,6 +40,9 @@ struct PictureOptions: ParsableArguments {
     help: .value("MiB", "Memory for decoded pictures, 0 or more MiB, so that small sets are decoded once."))
   var image_cache = 256
 
+  @Flag(help: "Train on pictures as evaluation sees them: no crop, jitter, blur, turn or mirror at random.")
+  var no_augmentation = false
+
   @Option(
     help: .value(
       "pictures",

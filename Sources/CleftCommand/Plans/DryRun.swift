@@ -17,11 +17,15 @@ struct DryRun {
     let parts = try run.makeParts(log)
 
     var config = try run.trainerConfig(parts.splits.training)
+    let task = try run.makeTask(parts, config)
+    for notice in task.frozen?.notices ?? [] { log.say("\(notice) Not so in the steps tried out here.") }
+    // Encoding all samples first is no trial.
+    task.keepFeatures(.none)
     (config.maxSteps, config.logEverySteps, config.maxValidationBatches) = (Self.steps, 1, 1)
     config.validatesAtEnd = false
     let before = MemoryFigures.now
     let trainer = try Trainer(
-      task: parts.plan.makeTask(parts.splits), optimizer: parts.optimizer, pictures: parts.data.pictures,
+      task: task, optimizer: parts.optimizer, pictures: parts.data.pictures,
       config: config)
     try trainer.fit(from: 0, progress: RunProgress(), log: log, keeper: nil)
 

@@ -29,6 +29,10 @@ struct ModelSource {
   var captionLength: Int?
   /// How scores of pairs become a loss; nil where they do not, and a checkpoint's shift of the scores stays as it is.
   var loss: ContrastiveObjective.Kind?
+  /// Whether the shipped tokenizer stands in where `--model` has none: captions are drawn, not read.
+  var drawsCaptions = false
+  /// A last change to the shapes of a new model; nil for none.
+  var reshape: ((inout DualEncoderConfig) throws -> Void)?
 
   private var key: RandomKey { RandomKey(seed: seed).split("parameters") }
 
@@ -248,7 +252,10 @@ struct ModelSource {
     config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
     config.text.dropout = options.text_dropout ?? config.text.dropout
     try setVision(&config.vision)
-    let tokenizer = try towers.tokenizer(vocabularySize: config.text.vocabularySize)
+    try reshape?(&config)
+    let tokenizer: any Tokenizer =
+      drawsCaptions && options.model != nil && options.tokenizer == nil
+      ? DefaultVocabulary.tokenizer : try towers.tokenizer(vocabularySize: config.text.vocabularySize)
     config.text.paddingID = tokenizer.paddingID
     var description = ModelDescription(
       encoder: config, adapter: try options.adapters.textAdapter(totalSteps: totalSteps),

@@ -66,15 +66,26 @@ struct ParameterCounts {
   }
 
   private func report(_ options: ModelOptions) throws -> ParameterReport {
+    counted(try encoder(options), options)
+  }
+
+  /// The model that some options describe, adapted and frozen as `cleft train` would; values are made when first read.
+  ///
+  /// - Parameter reshape: changes the shapes before the model is made; not those of a checkpoint.
+  func encoder(
+    _ options: ModelOptions, reshape: (inout DualEncoderConfig) throws -> Void = { _ in }
+  ) throws -> DualEncoder {
     let source = ModelSource(options: options, quirks: quirks, seed: 0)
     if options.pretrained_model != nil || options.pretrained_encoder != nil {
       // A checkpoint is mapped, not read.
-      let loaded = try source.trainable()
-      return counted(loaded.encoder, options)
+      return try source.trainable().encoder
     }
     try options.adapters.requireMethod()
+    var config = try config(options)
+    try source.setVision(&config.vision)
+    try reshape(&config)
     var description = ModelDescription(
-      encoder: try config(options), adapter: try options.adapters.textAdapter(totalSteps: nil),
+      encoder: config, adapter: try options.adapters.textAdapter(totalSteps: nil),
       imageAdapter: try options.adapters.imageAdapter(totalSteps: nil))
     if options.prompt_ft { description.prompt = PromptTuningConfig(virtualTokenCount: options.ctx_length) }
     try description.requireRoom()
@@ -89,7 +100,7 @@ struct ParameterCounts {
       if case .prompt(let prompt) = folder.method { description.prompt = prompt }
     }
     source.freeze(encoder, description)
-    return counted(encoder, options)
+    return encoder
   }
 
   private func counted(_ encoder: DualEncoder, _ options: ModelOptions) -> ParameterReport {
@@ -114,6 +125,7 @@ struct ParameterCounts {
       config = try TowerFiles(options: options, quirks: quirks).config()
     }
     config.embeddingSize = options.emb_dim ?? config.embeddingSize
+    config.vision.imageSizePixels = options.image_size ?? config.vision.imageSizePixels
     let isBaseline = options.llm_type == "bert" && quirks.has(.baselineHeads)
     config.head = options.linear_proj && !isBaseline ? .linear : .mlp
     config.pooling = options.pool_feat ? .mean : .cls

@@ -201,22 +201,23 @@ struct RunData {
     let count = min(options.data.pictures.preview, dataset.samples.count)
     let key = RandomKey(seed: options.run.seed).split("augmentation")
     let store = pictures
-    let pairs = try Runtime.map(count) { place -> [GrayImage] in
+    let augments = !options.data.pictures.no_augmentation
+    let groups = try Runtime.map(count) { place -> [GrayImage] in
       let index = order[place]
       let resized = try store.resized(dataset.samples[index])
-      return [
-        store.pipeline.evaluation(resized: resized),
-        store.pipeline.augmented(resized, key: key.split("sample", 0, index)),
-      ]
+      let plain = store.pipeline.evaluation(resized: resized)
+      if !augments { return [plain] }
+      return [plain, store.pipeline.augmented(resized, key: key.split("sample", 0, index))]
     }
     let columns = min(count, 8)
     var tiles: [GrayImage] = []
     for start in stride(from: 0, to: count, by: columns) {
-      let row = pairs[start..<min(start + columns, count)]
+      let row = groups[start..<min(start + columns, count)]
       let blank = Array(repeating: GrayImage(width: 1, height: 1, level: 40), count: columns - row.count)
-      tiles += row.map { $0[0] } + blank + row.map { $0[1] } + blank
+      for place in 0..<(augments ? 2 : 1) { tiles += row.map { $0[place] } + blank }
     }
     try FileSystem.write(ImageEncoder.png(GrayImage.contactSheet(tiles, columns: columns)), to: path)
-    log.say("preview of \(count) training pictures, each above its first augmentation: \(path)")
+    let what = augments ? ", each above its first augmentation" : ""
+    log.say("preview of \(count) training pictures\(what): \(path)")
   }
 }

@@ -70,6 +70,11 @@ extension TrainOptions {
         "--train_embed", model.train_embed && model.freeze_llm && !optimizer.loss.img_cls_ft,
         "--freeze_llm wins"
       ),
+      (
+        "--no_feature_cache",
+        model.no_feature_cache && !model.freeze_vit && !model.freeze_llm && !model.prompt_ft,
+        "no tower is frozen"
+      ),
     ]
   }
 

@@ -23,6 +23,7 @@ extension TrainRun {
       acrossAccumulation: settings.loss.cached_negatives, acrossRanks: settings.loss.gather_features)
     config.maxGradientNorm = settings.max_grad_norm > 0 ? settings.max_grad_norm : nil
     config.workerCount = options.workerCount
+    config.augments = !options.data.pictures.no_augmentation
     config.logEverySteps = run.log.log_every
     config.histogramEverySteps = run.log.no_tensorboard ? 0 : run.log.histogram_every
     config.validateEverySteps = run.log.val_every
@@ -33,6 +34,17 @@ extension TrainRun {
     config.guards = run.guards.config
     (config.maxSteps, config.maxValidationBatches) = (options.stepLimit, options.validationBatchLimit)
     return config
+  }
+
+  /// Joins model and samples, and keeps what frozen towers make of them.
+  func makeTask(_ parts: Parts, _ config: TrainerConfig) throws -> any TrainingTask {
+    let task = try parts.plan.makeTask(parts.splits)
+    let batches = Double(config.maxSteps) * Double(config.rankCount * config.accumulation)
+    task.keepFeatures(
+      FeatureKeeping(
+        limitBytes: options.model.no_feature_cache ? 0 : FeatureKeeping.quarterOfMemory,
+        augments: config.augments, drawCount: batches * Double(config.batchSize)))
+    return task
   }
 
   /// In which order samples come up; the published one differs from ours where there are ranks.
@@ -75,7 +87,7 @@ extension TrainRun {
       uniqueKeysWithValues: options.resolved.filter { !Self.freeOptions.contains($0.name) }.map {
         ($0.name, $0.value)
       })
-    settings["threads in use"] = "\(Runtime.threadCount)"
+    settings[Self.threadSetting] = "\(Runtime.threadCount)"
     // The data folder may move; what lies below it may not change.
     let folder = options.data.folder + "/"
     let loss = options.optimizer.loss
@@ -101,10 +113,14 @@ extension TrainRun {
     "on_spike", "spike_z", "detect_anomaly", "model_dir", "dry_run", "dev",
   ]
 
+  /// What depends on the machine, not on options: a resumed run that differs in it is equal to rounding.
+  static let (threadSetting, keepingSetting) = ("threads in use", "features kept")
+  private static let roundingSettings: Set<String> = [threadSetting, keepingSetting]
+
   /// Fails if a checkpoint was written under other settings.
   func requireSame(_ new: [String: String], _ old: [String: String], _ path: String) throws {
     for name in Set(new.keys).union(old.keys).sorted()
-    where new[name] != old[name] && name != "threads in use" {
+    where new[name] != old[name] && !Self.roundingSettings.contains(name) {
       throw TrainingError.badConfiguration(
         Problem(
           "--resume_ckpt \(path)", found: "\(name) \(new[name] ?? "not set")",

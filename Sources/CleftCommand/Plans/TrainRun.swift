@@ -26,13 +26,14 @@ struct TrainRun {
     let resumed = try RunFolder.checkpointToResume(options.run.checkpoints.resume_ckpt, options.run.log, log)
     let state = try resumed.map { try Checkpoint.readState($0) }
     let parts = try makeParts(log)
-    let settings = settings(parts.splits.training)
+    var settings = settings(parts.splits.training)
     if let state { try requireSame(settings, state.settings, resumed ?? "") }
     if let resumed { try restore(parts.plan, parts.optimizer, from: resumed) }
-    let task = try parts.plan.makeTask(parts.splits)
+    let config = try trainerConfig(parts.splits.training)
+    let task = try makeTask(parts, config)
+    settings[Self.keepingSetting] = task.frozen?.keptForTraining ?? "none"
     let trainer = try Trainer(
-      task: task, optimizer: parts.optimizer, pictures: parts.data.pictures,
-      config: trainerConfig(parts.splits.training), limits: limits)
+      task: task, optimizer: parts.optimizer, pictures: parts.data.pictures, config: config, limits: limits)
     let trace = try options.run.log.trace.map { try RunTrace(folder: $0, steps: options.run.log.trace_steps) }
 
     // Everything that can be wrong beforehand has been checked; from here on files are written.
@@ -40,7 +41,7 @@ struct TrainRun {
     defer { withExtendedLifetime((run, locked)) {} }
     let keeper = run.map { makeKeeper($0, parts, settings, log) }
     try keeper?.requireRoom()
-    if let run { try open(run, log, resumed, state) }
+    if let run { try open(run, log, resumed, state, settings) }
     let later = try keeper?.startOver(at: state?.step ?? 0) ?? 0
     if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
     try announce(parts, task, trainer, log, in: run?.path)
@@ -71,7 +72,9 @@ struct TrainRun {
     return Parts(plan: plan, data: data, splits: try data.openSplits(), optimizer: try makeOptimizer(plan))
   }
 
-  private func open(_ run: RunFolder, _ log: RunLog, _ resumed: String?, _ state: RunState?) throws {
+  private func open(
+    _ run: RunFolder, _ log: RunLog, _ resumed: String?, _ state: RunState?, _ settings: [String: String]
+  ) throws {
     try log.open(
       folder: run.path, resumingFrom: state?.step ?? 0,
       keepsValidation: state.map { $0.progress.validationStep == $0.step } ?? true,
@@ -79,10 +82,11 @@ struct TrainRun {
     try writeOptions(run, state)
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(run.path)")")
     guard let state else { return }
-    if let threads = state.settings["threads in use"], threads != "\(Runtime.threadCount)" {
-      log.warn(
-        "resumed with \(Runtime.threadCount) threads instead of \(threads): equal to rounding, not to the bit."
-      )
+    for (name, what) in [
+      (Self.threadSetting, "threads"), (Self.keepingSetting, "features kept of frozen towers"),
+    ] {
+      guard let old = state.settings[name], let new = settings[name], old != new else { continue }
+      log.warn("resumed with other \(what) (\(new), not \(old)): equal to rounding, not to the bit.")
     }
   }
 
@@ -103,6 +107,7 @@ struct TrainRun {
   ) throws {
     options.announce(log, parts.plan.departures, isPromptTuning: parts.plan.wishes.isPromptTuning)
     for note in parts.plan.notes + task.notes { log.warn(note) }
+    for notice in task.frozen?.notices ?? [] { log.say(notice) }
     log.say(summary(parts.plan.model, parts.splits))
     if let folder {
       try parts.data.announce(parts.splits, firstEpoch: trainer.firstEpoch, in: folder)
@@ -166,7 +171,7 @@ struct TrainRun {
   }
 
   /// Settings that contradict each other.
-  private func requireSense() throws(TrainingError) {
+  func requireSense() throws(TrainingError) {
     let (warmup, steps) = (options.optimizer.warm_up, options.optimizer.max_steps)
     guard warmup < steps else {
       throw .badConfiguration(

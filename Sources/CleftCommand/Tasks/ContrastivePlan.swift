@@ -10,17 +10,21 @@ import CleftTraining
 /// Contrastive pretraining and contrastive prompt tuning, scored zero-shot.
 struct ContrastivePlan: TaskPlan {
   private let options: TrainOptions
-  private let loaded: LoadedModel
+  let loaded: LoadedModel
   private let allocator: RankAllocator?
 
-  init(_ options: TrainOptions) throws {
+  init(_ options: TrainOptions) throws { try self.init(options) { _ in } }
+
+  /// The same with changes to how the model is built.
+  init(_ options: TrainOptions, adjusting adjust: (inout ModelSource) -> Void) throws {
     self.options = options
     try Self.requireSense(options)
-    loaded = try ModelSource(
+    var source = ModelSource(
       options: options.model, quirks: options.quirks, seed: options.run.seed,
       totalSteps: options.optimizer.max_steps, captionLength: options.data.captionLength,
-      loss: Self.objective(options).kind
-    ).trainable()
+      loss: Self.objective(options).kind)
+    adjust(&source)
+    loaded = try source.trainable()
     let adapter = loaded.description.adapter?.config as? AdaLoRAConfig
     allocator = adapter.flatMap { [loaded] config in
       config.allocates
@@ -44,9 +48,16 @@ struct ContrastivePlan: TaskPlan {
   func makeTask(_ splits: RunSplits) throws -> any TrainingTask {
     // What would fail after the last step fails before the first.
     if let test = splits.test { try EvalRun(options: options).evaluation(loaded).requirePrompts(test) }
-    return ContrastiveTask(
-      encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      training: splits.training, validation: splits.validation, objective: Self.objective(options),
+    return task(splits.training, splits.validation, loaded.tokenizer)
+  }
+
+  /// Joins the model and samples whose captions a tokenizer reads.
+  func task(
+    _ training: ImageTextDataset, _ validation: ImageTextDataset?, _ tokenizer: any Tokenizer
+  ) -> ContrastiveTask {
+    ContrastiveTask(
+      encoder: loaded.encoder, description: loaded.description, tokenizer: tokenizer,
+      training: training, validation: validation, objective: Self.objective(options),
       allocator: allocator)
   }
 

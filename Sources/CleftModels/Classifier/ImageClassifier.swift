@@ -23,8 +23,12 @@ public final class ImageClassifier: Module {
 
   /// Scores of each class, the larger the more likely.
   public func callAsFunction(_ images: Tensor, _ context: ForwardContext) -> Tensor {
+    scores(ofFeatures: image.feature(images, context.split("image")), context)
+  }
+
+  /// The same of what the tower makes of images: `[B, C]` → `[B, outputs]`.
+  public func scores(ofFeatures feature: Tensor, _ context: ForwardContext) -> Tensor {
     let inner = context.split("image")
-    let feature = image.feature(images, inner)
     let classifier = image.projection
     let scores = classifier(feature, inner.split("global_embed"))
     inner.taps?.record("image_feature", feature)

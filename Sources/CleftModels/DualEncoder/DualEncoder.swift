@@ -129,14 +129,19 @@ public final class DualEncoder: Module {
   }
 
   /// Packs captions the way this model reads them.
+  ///
+  /// - Parameter deduplicates: computes equal captions, and rows that all captions begin with, once; for passes in which
+  ///   no dropout tells them apart (`TextEncoder.dropsOut`).
   public func textBatch(_ captions: [[Int]], deduplicates: Bool = false, keepsPadding: Bool = false)
     -> TextBatch
   {
+    // Keys and values of prefix tuning are in front already; rows in front besides them are not worth a third part.
     TextBatch(
       captions: captions, length: config.captionLength, paddingID: config.text.paddingID,
       pooledToken: config.text.isCausal ? config.pooledToken : .first, isCausal: config.text.isCausal,
       virtualCount: text.model.virtualTokens?.cell.shape[0] ?? 0,
-      firstPosition: text.model.prefix?.count ?? 0, deduplicates: deduplicates, keepsPadding: keepsPadding)
+      firstPosition: text.model.prefix?.count ?? 0, deduplicates: deduplicates,
+      sharesBeginning: deduplicates && text.model.prefix == nil, keepsPadding: keepsPadding)
   }
 }
 

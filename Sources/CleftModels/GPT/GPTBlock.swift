@@ -1,7 +1,7 @@
 import CleftNN
 import CleftTensor
 
-/// Causal self-attention of GPT-2.
+/// Causal self-attention of GPT-2, added to `sum` where given.
 ///
 /// - Shapes: packed `[rows, C]` → `[rows, C]`; weights stored `[in, out]`.
 public final class GPTAttention: Module {
@@ -21,17 +21,19 @@ public final class GPTAttention: Module {
       dropout: config.dropout)
   }
 
-  func callAsFunction(_ x: Tensor, _ input: TextBlockInput, _ context: ForwardContext) -> Tensor {
+  func callAsFunction(
+    _ x: Tensor, _ input: TextBlockInput, adding sum: LinearSum?, _ context: ForwardContext
+  ) -> Tensor {
     var options = options
     options.dropout = context.isTraining ? options.dropout : 0
     options.key = context.key.split("attention")
-    return output(
-      attention(qkv(x, context.split("c_attn")), input.layout, options, prefix: input.prefix),
-      context.split("c_proj"))
+    let attended = attention(qkv(x, context.split("c_attn")), input.layout, options, prefix: input.prefix)
+    let inner = context.split("c_proj")
+    return sum.map { output(attended, adding: $0, inner) } ?? output(attended, inner)
   }
 }
 
-/// Two linear layers with tanh GELU between.
+/// Two linear layers with tanh GELU between, added to `sum` where given.
 public final class GPTMLP: Module {
   @Child("c_fc") var first: any UnaryLayer
   @Child("c_proj") var second: any UnaryLayer
@@ -44,8 +46,10 @@ public final class GPTMLP: Module {
       4 * width, width, layout: .inOut, initializer: .normal(deviation: residualDeviation(config)))
   }
 
-  func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    second(gelu(first(x, context.split("c_fc")), .tanh), context.split("c_proj"))
+  func callAsFunction(_ x: Tensor, adding sum: LinearSum?, _ context: ForwardContext) -> Tensor {
+    let hidden = gelu(first(x, context.split("c_fc")), .tanh)
+    let inner = context.split("c_proj")
+    return sum.map { second(hidden, adding: $0, inner) } ?? second(hidden, inner)
   }
 }
 
@@ -66,9 +70,22 @@ public final class GPTBlock: TextBlock {
   }
 
   func callAsFunction(_ x: Tensor, _ input: TextBlockInput, _ context: ForwardContext) -> Tensor {
-    let attended = attention(norm1(x, context), input, context.split("attn"))
-    let y = context.dropout(attended, dropout, "attn residual", adding: x)
-    return context.dropout(mlp(norm2(y, context), context.split("mlp")), dropout, "mlp residual", adding: y)
+    var context = context
+    context.halvesResults = Runtime.savesHalf
+    let y = joined(x, "attn residual", context) { sum in
+      attention(norm1(x, context), input, adding: sum, context.split("attn"))
+    }
+    return joined(y, "mlp residual", context) { sum in
+      mlp(norm2(y, context), adding: sum, context.split("mlp"))
+    }
+  }
+
+  /// `x` plus a branch, which takes the sum over itself where nothing is dropped.
+  private func joined(
+    _ x: Tensor, _ label: StaticString, _ context: ForwardContext, _ branch: (LinearSum?) -> Tensor
+  ) -> Tensor {
+    guard context.isTraining, dropout > 0 else { return branch(LinearSum(x)) }
+    return context.dropout(branch(nil), dropout, label, adding: x)
   }
 }
 

@@ -1,7 +1,7 @@
 import CleftNN
 import CleftTensor
 
-/// Self-attention of image tokens.
+/// Self-attention of image tokens, added to `sum` where given.
 ///
 /// - Shapes: `[B·T, C]` → `[B·T, C]`.
 public final class VisionAttention: Module {
@@ -15,17 +15,21 @@ public final class VisionAttention: Module {
     _output.wrappedValue = Linear(width, width, initializer: initializer)
   }
 
-  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, adding sum: LinearSum?, _ context: ForwardContext)
+    -> Tensor
+  {
     let headSize = x.shape.last / headCount
     let options = AttentionOptions(headCount: headCount, scale: 1 / Float(headSize).squareRoot())
-    return output(attention(qkv(x, context.split("qkv")), layout, options), context.split("proj"))
+    let attended = attention(qkv(x, context.split("qkv")), layout, options)
+    let inner = context.split("proj")
+    return sum.map { output(attended, adding: $0, inner) } ?? output(attended, inner)
   }
 }
 
 /// The feed-forward part of a vision block.
 public protocol VisionFeedForward: Module {
-  /// `[B·T, C]` → `[B·T, C]`.
-  func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor
+  /// `[B·T, C]` → `[B·T, C]`, added to `sum` where given.
+  func callAsFunction(_ x: Tensor, adding sum: LinearSum?, _ context: ForwardContext) -> Tensor
 }
 
 /// Two linear layers with exact GELU between.
@@ -39,8 +43,10 @@ public final class VisionMLP: VisionFeedForward {
   }
 
   /// Applies the layers.
-  public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    second(gelu(first(x, context.split("fc1")), .erf), context.split("fc2"))
+  public func callAsFunction(_ x: Tensor, adding sum: LinearSum?, _ context: ForwardContext) -> Tensor {
+    let hidden = gelu(first(x, context.split("fc1")), .erf)
+    let inner = context.split("fc2")
+    return sum.map { second(hidden, adding: $0, inner) } ?? second(hidden, inner)
   }
 }
 
@@ -59,8 +65,10 @@ public final class VisionSwiGLU: VisionFeedForward {
   }
 
   /// Applies the layers.
-  public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    second(siluProduct(packed: first(x, context.split("w12"))), context.split("w3"))
+  public func callAsFunction(_ x: Tensor, adding sum: LinearSum?, _ context: ForwardContext) -> Tensor {
+    let hidden = siluProduct(packed: first(x, context.split("w12")))
+    let inner = context.split("w3")
+    return sum.map { second(hidden, adding: $0, inner) } ?? second(hidden, inner)
   }
 }
 
@@ -113,17 +121,24 @@ public final class VisionBlock: Module {
   }
 
   func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ context: ForwardContext) -> Tensor {
-    let attended = attention(norm1(x, context), layout, context.split("attn"))
-    let y = joined(x, attended, scale1, layout, context.split("drop path", 1))
-    return joined(
-      y, mlp(norm2(y, context), context.split("mlp")), scale2, layout, context.split("drop path", 2))
+    var context = context
+    context.halvesResults = Runtime.savesHalf
+    let y = joined(x, scale1, layout, context.split("drop path", 1)) { sum in
+      attention(norm1(x, context), layout, adding: sum, context.split("attn"))
+    }
+    return joined(y, scale2, layout, context.split("drop path", 2)) { sum in
+      mlp(norm2(y, context), adding: sum, context.split("mlp"))
+    }
   }
 
+  /// `x` plus a branch, which takes the sum over itself where no sequence is left out.
   private func joined(
-    _ x: Tensor, _ branch: Tensor, _ scale: LayerScale?, _ layout: SequenceLayout, _ context: ForwardContext
+    _ x: Tensor, _ scale: LayerScale?, _ layout: SequenceLayout, _ context: ForwardContext,
+    _ branch: (LinearSum?) -> Tensor
   ) -> Tensor {
+    guard context.isTraining, dropPath > 0 else { return branch(LinearSum(x, scale: scale?.gamma)) }
     let kept = CleftTensor.dropPath(
-      branch, count: layout.count, probability: context.isTraining ? dropPath : 0, key: context.key)
+      branch(nil), count: layout.count, probability: dropPath, key: context.key)
     return scale.map { addScaled(x, kept, $0.gamma) } ?? x + kept
   }
 }

@@ -18,24 +18,15 @@ public enum Initializer: Sendable, Equatable {
     .uniform(bound: 1 / Float(max(fanIn, 1)).squareRoot())
   }
 
-  /// Draws a tensor; element `i` depends on the key and `i` alone.
+  /// Draws a tensor on the thread budget; its values depend on the key and the shape alone.
+  ///
+  /// - Numerics: element for element those of `key.generator`, drawn one after the other.
   public func makeTensor(_ shape: Shape, key: RandomKey) -> Tensor {
-    if case .constant(let value) = self { return Tensor(shape, repeating: value) }
-    let tensor = Tensor(uninitialized: shape)
-    var generator = key.generator
-    tensor.withMutablePointer { out in
-      for i in 0..<shape.count {
-        switch self {
-        case .constant(let value): out[i] = value
-        case .uniform(let bound): out[i] = Float(generator.uniform(Double(-bound), Double(bound)))
-        case .normal(let deviation): out[i] = Float(generator.normal()) * deviation
-        case .truncatedNormal(let deviation):
-          var draw = generator.normal()
-          while abs(draw) > 2 { draw = generator.normal() }
-          out[i] = Float(draw) * deviation
-        }
-      }
+    switch self {
+    case .constant(let value): Tensor(shape, repeating: value)
+    case .uniform(let bound): .uniform(shape, low: Double(-bound), high: Double(bound), key: key)
+    case .normal(let deviation): .normal(shape, deviation: deviation, key: key)
+    case .truncatedNormal(let deviation): .truncatedNormal(shape, deviation: deviation, key: key)
     }
-    return tensor
   }
 }

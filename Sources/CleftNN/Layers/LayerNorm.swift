@@ -21,6 +21,6 @@ public final class LayerNorm: UnaryLayer {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    layerNorm(x, weight, bias, epsilon: epsilon)
+    layerNorm(x, weight, bias, epsilon: epsilon, halves: context.halvesResults)
   }
 }

@@ -29,9 +29,18 @@ public final class Linear: UnaryLayer {
 
   /// Applies the layer.
   public func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor {
+    product(x, adding: nil, halves: context.halvesResults)
+  }
+
+  /// Applies the layer and adds the result to `sum` in the same product.
+  public func callAsFunction(_ x: Tensor, adding sum: LinearSum, _ context: ForwardContext) -> Tensor {
+    product(x, adding: sum, halves: false)
+  }
+
+  private func product(_ x: Tensor, adding sum: LinearSum?, halves: Bool) -> Tensor {
     if !$weight.isTrainable, Runtime.roundsProduct(outputSize, inputSize) {
-      return linear(x, frozen: $weight.half, bias, layout: layout)
+      return linear(x, frozen: $weight.half, bias, layout: layout, adding: sum, halves: halves)
     }
-    return linear(x, weight, bias, layout: layout)
+    return linear(x, weight, bias, layout: layout, adding: sum, halves: halves)
   }
 }

@@ -123,7 +123,7 @@ struct GradientSink {
   {
     guard let node = inputs[index] else { return }
     if var old = pass.takePending(node.id) {
-      if !isKnownUniquelyReferenced(&old.storage) { old = old.copied() }
+      old.makeWritable()
       old.withMutablePointer { body($0, 1) }
       pass.setPending(node.id, old)
     } else {
@@ -138,7 +138,7 @@ struct GradientSink {
 private func summed(_ a: consuming Tensor, _ b: Tensor) -> Tensor {
   precondition(a.shape == b.shape, "gradient sum: [\(a.shape)] + [\(b.shape)]")
   var target = a
-  if !isKnownUniquelyReferenced(&target.storage) { target = target.copied() }
+  target.makeWritable()
   with(target, b) { Kernels.add($0, $1, into: $0, count: b.count) }
   return target
 }

@@ -6,7 +6,7 @@ struct AttentionKernel {
   let options: AttentionOptions
   /// Channels of the queries, all heads.
   let width: Int
-  /// Keys in front of every sequence's own.
+  /// Rows of the prefix table, in front of every sequence's own keys.
   let prefixCount: Int
   /// Extents of the numbers added to the scores, nil for none.
   let bias: AttentionBias.Extents?
@@ -22,10 +22,12 @@ struct AttentionKernel {
   private struct Tile {
     let sequence, head: Int
     let rows: Range<Int>
-    /// Own keys, the prefix not counted.
+    /// Keys in front: those of the prefix or of the shared rows.
+    let front: Int
+    /// Own keys, those in front not counted; none is possible behind shared rows.
     let keys: Int
-    /// Distance between rows of scores: prefix and own keys.
-    let stride: Int
+    /// Distance between rows of scores: keys in front and own keys.
+    var stride: Int { front + keys }
   }
 
   func forward(_ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, out: Pointer) {
@@ -36,24 +38,26 @@ struct AttentionKernel {
       let column = head * headSize
       let first = layout.offsets[sequence]
       let own = rows.from(row: first, query: column, key: keyColumn(head))
-      let front = prefix?.from(row: 0, query: 0, key: keyColumn(head))
+      let front = front(sequence, head, rows, prefix)
       for tile in tiles(sequence, head) {
         probabilities(tile, own, front, biasTable, into: p)
         if let mask { for row in tile.rows { drop(tile, mask, row, p) } }
         let target = out + (first + tile.rows.lowerBound) * width + column
         if let front {
           multiply(
-            p, tile.stride, front.v, front.keyStride, into: target, width, tile.rows.count, prefixCount,
+            p, tile.stride, front.v, front.keyStride, into: target, width, tile.rows.count, tile.front,
             beta: 0)
         }
         multiply(
-          p + prefixCount, tile.stride, own.v, own.keyStride, into: target, width, tile.rows.count, tile.keys,
+          p + tile.front, tile.stride, own.v, own.keyStride, into: target, width, tile.rows.count, tile.keys,
           beta: front == nil ? 0 : 1)
       }
     }
   }
 
   /// Gradients of queries, keys and values into `d`; those of the prefix and of the bias are added to theirs.
+  ///
+  /// The first sequence writes the gradients of the rows it shares, the others add to them.
   func backward(
     _ rows: AttentionRows, _ prefix: AttentionRows?, bias biasTable: Pointer?, dOut: Pointer,
     _ d: AttentionRows, _ dPrefix: AttentionRows?, _ dBias: Pointer?
@@ -62,15 +66,15 @@ struct AttentionKernel {
     defer { WorkClock.add(.attention, since: start) }
     let mask = mask
     let half = scratchCount
-    // Sequences share prefix and bias: their gradients are summed by one thread a head, in the order of the sequences.
-    eachItem(scratch: 2 * half, headsApart: dPrefix != nil || dBias != nil) {
+    // Gradients of what sequences share are summed by one thread a head, in the order of the sequences.
+    eachItem(scratch: 2 * half, headsApart: dPrefix != nil || dBias != nil || layout.sharesFirst) {
       sequence, head, isFirstHead, p in
       let column = head * headSize
       let first = layout.offsets[sequence]
       let own = rows.from(row: first, query: column, key: keyColumn(head))
-      let front = prefix?.from(row: 0, query: 0, key: keyColumn(head))
+      let front = front(sequence, head, rows, prefix)
       let target = d.from(row: first, query: column, key: keyColumn(head))
-      let frontTarget = dPrefix?.from(row: 0, query: 0, key: keyColumn(head))
+      let frontTarget = self.front(sequence, head, d, dPrefix)
       if isFirstHead { clearUnseen(sequence, target) }
       var isFirst = isFirstHead
       // The last tile sees every key, so walking backward lets the first product of each sum overwrite.
@@ -81,16 +85,16 @@ struct AttentionKernel {
         slopes(tile, own, front, dy, p, g, mask)
         if let dBias { addBiasGradient(tile, g, dBias) }
         addKeyValueGradients(
-          tile, own, dy, p + prefixCount, g + prefixCount, tile.keys, target, beta: isFirst ? 0 : 1)
-        if let frontTarget { addKeyValueGradients(tile, own, dy, p, g, prefixCount, frontTarget, beta: 1) }
+          tile, own, dy, p + tile.front, g + tile.front, tile.keys, target, beta: isFirst ? 0 : 1)
+        if let frontTarget { addKeyValueGradients(tile, own, dy, p, g, tile.front, frontTarget, beta: 1) }
         let dq = target.q + tile.rows.lowerBound * target.queryStride
         if let front {
           multiply(
             g, tile.stride, front.k, front.keyStride, into: dq, target.queryStride, tile.rows.count,
-            prefixCount, alpha: options.scale, beta: 0)
+            tile.front, alpha: options.scale, beta: 0)
         }
         multiply(
-          g + prefixCount, tile.stride, own.k, own.keyStride, into: dq, target.queryStride, tile.rows.count,
+          g + tile.front, tile.stride, own.k, own.keyStride, into: dq, target.queryStride, tile.rows.count,
           tile.keys, alpha: options.scale, beta: front == nil ? 0 : 1)
         isFirst = false
       }
@@ -98,6 +102,16 @@ struct AttentionKernel {
   }
 
   // MARK: - Parts
+
+  /// Keys and values in front of a sequence's own: the rows all share, or the prefix; nil for none.
+  @inline(__always)
+  private func front(
+    _ sequence: Int, _ head: Int, _ rows: AttentionRows, _ prefix: AttentionRows?
+  ) -> AttentionRows? {
+    layout.sharedCount(sequence) > 0
+      ? rows.from(row: 0, query: head * headSize, key: keyColumn(head))
+      : prefix?.from(row: 0, query: 0, key: keyColumn(head))
+  }
 
   /// Probabilities of a tile before dropout.
   @inline(__always)
@@ -112,9 +126,9 @@ struct AttentionKernel {
       let line = p + (row - tile.rows.lowerBound) * tile.stride
       if let biasTable, let bias {
         let added = biasTable + bias.row(sequence: tile.sequence, head: tile.head, row)
-        for j in 0..<tile.keys { line[prefixCount + j] += added[j] }
+        for j in 0..<tile.keys { line[tile.front + j] += added[j] }
       }
-      let seen = prefixCount + layout.visible(tile.sequence, row)
+      let seen = tile.front + layout.visible(tile.sequence, row)
       Kernels.softmax(line, count: seen)
       for j in seen..<max(seen, tile.stride) { line[j] = 0 }
     }
@@ -141,13 +155,13 @@ struct AttentionKernel {
   private func addBiasGradient(_ tile: Tile, _ g: Pointer, _ dBias: Pointer) {
     guard let bias else { return }
     for row in tile.rows {
-      let slope = g + (row - tile.rows.lowerBound) * tile.stride + prefixCount
+      let slope = g + (row - tile.rows.lowerBound) * tile.stride + tile.front
       let target = dBias + bias.row(sequence: tile.sequence, head: tile.head, row)
       for j in 0..<tile.keys { target[j] += slope[j] }
     }
   }
 
-  /// Products of a tile's rows with the rows of prefix and own keys (or values).
+  /// Products of a tile's rows with the rows of the keys (or values) in front and of its own.
   @inline(__always)
   private func scores(
     _ tile: Tile, _ q: Pointer, _ qStride: Int, keys own: Pointer, _ ownStride: Int, _ front: Pointer?,
@@ -156,11 +170,12 @@ struct AttentionKernel {
     if let front, let frontStride {
       Kernels.matmulSerial(
         Operand(q, rowStride: qStride), Operand(front, rowStride: frontStride, transposed: true), into: p,
-        rowStride: tile.stride, m: tile.rows.count, n: prefixCount, k: headSize, alpha: alpha, beta: 0)
+        rowStride: tile.stride, m: tile.rows.count, n: tile.front, k: headSize, alpha: alpha, beta: 0)
     }
+    if tile.keys == 0 { return }
     Kernels.matmulSerial(
       Operand(q, rowStride: qStride), Operand(own, rowStride: ownStride, transposed: true),
-      into: p + prefixCount,
+      into: p + tile.front,
       rowStride: tile.stride, m: tile.rows.count, n: tile.keys, k: headSize, alpha: alpha, beta: 0)
   }
 
@@ -171,6 +186,7 @@ struct AttentionKernel {
     _ target: AttentionRows,
     beta: Float
   ) {
+    if keys == 0 { return }
     Kernels.matmulSerial(
       Operand(p, rowStride: tile.stride, transposed: true), Operand(dy, rowStride: width), into: target.v,
       rowStride: target.keyStride, m: keys, n: headSize, k: tile.rows.count, beta: beta)
@@ -180,13 +196,14 @@ struct AttentionKernel {
       rowStride: target.keyStride, m: keys, n: headSize, k: tile.rows.count, alpha: options.scale, beta: beta)
   }
 
-  /// `target = alpha · p·rows + beta · target`, `headSize` columns.
+  /// `target = alpha · p·rows + beta · target`, `headSize` columns; no keys add nothing to what those in front gave.
   @inline(__always)
   private func multiply(
     _ p: Pointer, _ pStride: Int, _ rows: Pointer, _ stride: Int, into target: Pointer, _ targetStride: Int,
     _ m: Int,
     _ k: Int, alpha: Float = 1, beta: Float
   ) {
+    if k == 0 { return }
     Kernels.matmulSerial(
       Operand(p, rowStride: pStride), Operand(rows, rowStride: stride), into: target, rowStride: targetStride,
       m: m,
@@ -213,20 +230,27 @@ struct AttentionKernel {
   /// Query rows a tile: as many as keep the tile's scores within about 256 KiB.
   private func tileRows(_ keys: Int) -> Int { max(16, min(512, 65_536 / max(keys, 1))) }
 
+  private func frontCount(_ sequence: Int) -> Int { max(prefixCount, layout.sharedCount(sequence)) }
+
+  /// Most keys that a row of a sequence sees.
+  private func keyCount(_ sequence: Int) -> Int {
+    frontCount(sequence) + max(1, layout.keyCounts[sequence])
+  }
+
   private var scratchCount: Int {
     (0..<layout.count).map { sequence in
-      let keys = prefixCount + max(1, layout.keyCounts[sequence])
+      let keys = keyCount(sequence)
       return min(tileRows(keys), layout.length(sequence)) * keys
     }.max() ?? 0
   }
 
   private func tiles(_ sequence: Int, _ head: Int) -> [Tile] {
     let length = layout.length(sequence)
-    let rows = tileRows(prefixCount + max(1, layout.keyCounts[sequence]))
+    let (rows, front) = (tileRows(keyCount(sequence)), frontCount(sequence))
     return stride(from: 0, to: length, by: rows).map { start in
       let end = min(start + rows, length)
       let keys = layout.visible(sequence, end - 1)
-      return Tile(sequence: sequence, head: head, rows: start..<end, keys: keys, stride: prefixCount + keys)
+      return Tile(sequence: sequence, head: head, rows: start..<end, front: front, keys: keys)
     }
   }
 

@@ -16,42 +16,56 @@ extension Kernels {
   }
 
   /// `out = Φ(x)·x`, exact (erf) form.
-  static func gelu(_ x: Pointer, into out: Pointer, count: Int) {
+  static func gelu<E: Element>(
+    _ x: UnsafeMutablePointer<E>, into out: UnsafeMutablePointer<E>, count: Int
+  ) {
     parallel(count, grain: grain) { range in
-      for i in range { out[i] = 0.5 * x[i] * (1 + fastErf(x[i] * 0.707_106_78)) }
+      for i in range {
+        let v = x[i].widened
+        out[i] = E(rounding: 0.5 * v * (1 + fastErf(v * 0.707_106_78)))
+      }
     }
   }
 
   /// `out = gradient · d gelu(x)/dx`.
-  static func geluBackward(_ x: Pointer, _ gradient: Pointer, into out: Pointer, count: Int) {
+  static func geluBackward<E: Element, G: Element>(
+    _ x: UnsafeMutablePointer<E>, _ gradient: UnsafeMutablePointer<G>, into out: UnsafeMutablePointer<E>,
+    count: Int
+  ) {
     parallel(count, grain: grain) { range in
       for i in range {
-        let cdf = 0.5 * (1 + fastErf(x[i] * 0.707_106_78))
-        let density = 0.398_942_28 * fastExp(-0.5 * x[i] * x[i])
-        out[i] = gradient[i] * cdf.addingProduct(x[i], density)
+        let v = x[i].widened
+        let cdf = 0.5 * (1 + fastErf(v * 0.707_106_78))
+        let density = 0.398_942_28 * fastExp(-0.5 * v * v)
+        out[i] = E(rounding: gradient[i].widened * cdf.addingProduct(v, density))
       }
     }
   }
 
   /// `out = ½x(1 + tanh(√(2/π)(x + 0.044715x³)))`.
-  static func geluTanh(_ x: Pointer, into out: Pointer, count: Int) {
+  static func geluTanh<E: Element>(
+    _ x: UnsafeMutablePointer<E>, into out: UnsafeMutablePointer<E>, count: Int
+  ) {
     parallel(count, grain: grain) { range in
       for i in range {
-        let v = x[i]
+        let v = x[i].widened
         let inner = 0.797_884_56 * v.addingProduct(0.044_715 * v, v * v)
-        out[i] = 0.5 * v * (1 + fastTanh(inner))
+        out[i] = E(rounding: 0.5 * v * (1 + fastTanh(inner)))
       }
     }
   }
 
-  static func geluTanhBackward(_ x: Pointer, _ gradient: Pointer, into out: Pointer, count: Int) {
+  static func geluTanhBackward<E: Element, G: Element>(
+    _ x: UnsafeMutablePointer<E>, _ gradient: UnsafeMutablePointer<G>, into out: UnsafeMutablePointer<E>,
+    count: Int
+  ) {
     parallel(count, grain: grain) { range in
       for i in range {
-        let v = x[i]
+        let v = x[i].widened
         let square = v * v
         let t = fastTanh(0.797_884_56 * v.addingProduct(0.044_715 * v, square))
         let slope: Float = 0.797_884_56 * (1 as Float).addingProduct(0.134_145, square)
-        out[i] = gradient[i] * (0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope)
+        out[i] = E(rounding: gradient[i].widened * (0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope))
       }
     }
   }
@@ -79,8 +93,9 @@ extension Kernels {
   }
 
   /// `out = residual + mask ∘ x` (`residual` nil: `mask ∘ x`), the mask of row r being `mask.rowKey(r)`'s.
-  static func dropout(
-    _ x: Pointer, adding residual: Pointer?, mask: DropoutMask, into out: Pointer, rows: Int, width: Int
+  static func dropout<From: Element, To: Element>(
+    _ x: UnsafeMutablePointer<From>, adding residual: Pointer?, mask: DropoutMask,
+    into out: UnsafeMutablePointer<To>, rows: Int, width: Int
   ) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
@@ -88,10 +103,14 @@ extension Kernels {
         let base = row * width
         if let residual {
           for c in 0..<width {
-            out[base + c] = residual[base + c] + x[base + c] * mask.factor(key, UInt32(truncatingIfNeeded: c))
+            let kept = x[base + c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c))
+            out[base + c] = To(rounding: residual[base + c] + kept)
           }
         } else {
-          for c in 0..<width { out[base + c] = x[base + c] * mask.factor(key, UInt32(truncatingIfNeeded: c)) }
+          for c in 0..<width {
+            out[base + c] = To(
+              rounding: x[base + c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c)))
+          }
         }
       }
     }
@@ -99,8 +118,8 @@ extension Kernels {
 
   /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in blocks of a fixed size,
   /// so that every thread count gives the same bits.
-  static func columnSums(
-    _ a: Pointer, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int
+  static func columnSums<A: Element>(
+    _ a: UnsafeMutablePointer<A>, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int
   ) {
     let parts = blockCount(rows)
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * width)
@@ -112,9 +131,9 @@ extension Kernels {
         let x = a + row * width
         if let b {
           let y = b + row * width
-          for c in 0..<width { sums[c] = sums[c].addingProduct(x[c], y[c]) }
+          for c in 0..<width { sums[c] = sums[c].addingProduct(x[c].widened, y[c]) }
         } else {
-          for c in 0..<width { sums[c] += x[c] }
+          for c in 0..<width { sums[c] += x[c].widened }
         }
       }
     }

@@ -13,7 +13,7 @@ struct HalfOperand {
 }
 
 /// oneDNN's bfloat16 product, looked up when first wanted.
-private enum HalfProduct {
+enum HalfProduct {
   /// Nil where the library has none.
   static let gemm: cleft_half_gemm? = symbol("dnnl_gemm_bf16bf16f32").map {
     unsafeBitCast($0, to: cleft_half_gemm.self)
@@ -47,7 +47,7 @@ extension Kernels {
         since: start)
     }
     let (down, across) = tileGrid(m, n, k)
-    let (first, second) = (a.matrix.pointer, b.matrix.pointer)
+    let (first, second) = (a.matrix.bits, b.matrix.bits)
     let (aStride, bStride) = (a.matrix.columns, b.matrix.columns)
     spread(down * across) { tile in
       let (i, j) = (tile / across, tile % across)
@@ -64,6 +64,24 @@ extension Kernels {
       precondition(status == dnnl_success, "bfloat16 product: oneDNN status \(status.rawValue)")
     }
     withExtendedLifetime((a.matrix, b.matrix)) {}
+  }
+
+  /// `c = alpha · a·b + beta · c` with bfloat16 factors on the calling thread; only where `Runtime.hasHalfProducts`.
+  @inline(__always)
+  static func matmulSerial(
+    _ a: UnsafeMutablePointer<BFloat16>, _ aStride: Int, transposingA: Bool = false,
+    _ b: UnsafeMutablePointer<BFloat16>, _ bStride: Int, transposingB: Bool = false, into c: Pointer,
+    _ cStride: Int, m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float = 0
+  ) {
+    guard let gemm = HalfProduct.gemm else { preconditionFailure("bfloat16 product: oneDNN has none") }
+    HalfProduct.setThreads?(1)
+    let status = gemm(
+      CChar(bitPattern: UInt8(ascii: transposingA ? "T" : "N")),
+      CChar(bitPattern: UInt8(ascii: transposingB ? "T" : "N")), dnnl_dim_t(m), dnnl_dim_t(n), dnnl_dim_t(k),
+      alpha, UnsafeRawPointer(a).assumingMemoryBound(to: UInt16.self), dnnl_dim_t(aStride),
+      UnsafeRawPointer(b).assumingMemoryBound(to: UInt16.self), dnnl_dim_t(bStride), beta, c,
+      dnnl_dim_t(cStride))
+    precondition(status == dnnl_success, "bfloat16 product: oneDNN status \(status.rawValue)")
   }
 
   private static func widenedMatmul(

@@ -1,34 +1,62 @@
 extension Kernels {
   private static let grain = 1 << 14
 
-  /// Mean and 1/√(variance + ε) of each row, then `out = (x - mean) · rstd · weight + bias`.
-  static func layerNorm(
-    _ x: Pointer, weight: Pointer, bias: Pointer, epsilon: Float, into out: Pointer, statistics: Pointer,
-    rows: Int, width: Int
+  /// Mean and 1/√(variance + ε) of each row, then `out = (x - mean) · rstd · weight + bias`; with `keeping` the rows in
+  /// bfloat16 as well.
+  static func layerNorm<E: Element>(
+    _ x: Pointer, weight: Pointer, bias: Pointer, epsilon: Float, into out: UnsafeMutablePointer<E>,
+    keeping kept: UnsafeMutablePointer<BFloat16>? = nil, statistics: Pointer, rows: Int, width: Int
   ) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
         let input = x + row * width
-        let target = out + row * width
         let mean = sum(input, count: width) / Float(width)
         let rstd =
           1 / (squaredDistance(input, from: mean, count: width) / Float(width) + epsilon).squareRoot()
         statistics[2 * row] = mean
         statistics[2 * row + 1] = rstd
-        for c in 0..<width { target[c] = bias[c].addingProduct((input[c] - mean) * rstd, weight[c]) }
+        normalize(input, mean, rstd, weight, bias, into: out + row * width, width)
+        if let kept {
+          let target = kept + row * width
+          for c in 0..<width { target[c] = BFloat16(rounding: input[c]) }
+        }
       }
     }
   }
 
-  /// Gradient of layer norm in its input, written or added (`beta` 1) to `out`.
-  static func layerNormBackward(
-    _ x: Pointer, weight: Pointer, statistics: Pointer, _ gradient: Pointer, into out: Pointer, beta: Float,
-    rows: Int, width: Int
+  /// The same result from known statistics.
+  static func normalized<E: Element>(
+    _ x: UnsafeMutablePointer<E>, weight: Pointer, bias: Pointer, statistics: Pointer,
+    into out: UnsafeMutablePointer<E>, rows: Int, width: Int
   ) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
-        let input = UnsafePointer(x + row * width)
-        let dy = UnsafePointer(gradient + row * width)
+        normalize(
+          x + row * width, statistics[2 * row], statistics[2 * row + 1], weight, bias, into: out + row * width,
+          width)
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func normalize<From: Element, To: Element>(
+    _ x: UnsafeMutablePointer<From>, _ mean: Float, _ rstd: Float, _ weight: Pointer, _ bias: Pointer,
+    into out: UnsafeMutablePointer<To>, _ width: Int
+  ) {
+    for c in 0..<width {
+      out[c] = To(rounding: bias[c].addingProduct((x[c].widened - mean) * rstd, weight[c]))
+    }
+  }
+
+  /// Gradient of layer norm in its input, written or added (`beta` 1) to `out`.
+  static func layerNormBackward<E: Element, G: Element>(
+    _ x: UnsafeMutablePointer<E>, weight: Pointer, statistics: Pointer, _ gradient: UnsafeMutablePointer<G>,
+    into out: Pointer, beta: Float, rows: Int, width: Int
+  ) {
+    parallel(rows, grain: max(1, grain / max(width, 1))) { range in
+      for row in range {
+        let input = x + row * width
+        let dy = gradient + row * width
         let target = out + row * width
         let mean = statistics[2 * row]
         let rstd = statistics[2 * row + 1]
@@ -37,34 +65,40 @@ extension Kernels {
         let whole = width & ~15
         var c = 0
         while c < whole {
-          let g = load(dy + c) * load(UnsafePointer(weight) + c)
+          let g = G.lanes(dy + c) * load(UnsafePointer(weight) + c)
           plain += g
-          along.addProduct(g, (load(input + c) - mean) * rstd)
+          along.addProduct(g, (E.lanes(input + c) - mean) * rstd)
           c &+= 16
         }
         var sumPlain = plain.sum()
         var sumAlong = along.sum()
         while c < width {
-          let g = dy[c] * weight[c]
+          let g = dy[c].widened * weight[c]
           sumPlain += g
-          sumAlong += g * (input[c] - mean) * rstd
+          sumAlong += g * (input[c].widened - mean) * rstd
           c &+= 1
         }
         let meanPlain = sumPlain / Float(width)
         let meanAlong = sumAlong / Float(width)
-        for c in 0..<width {
-          let normalized = (input[c] - mean) * rstd
-          let value = rstd * (dy[c] * weight[c] - meanPlain - normalized * meanAlong)
-          target[c] = beta == 0 ? value : target[c] + value
+        if beta == 0 {
+          for c in 0..<width {
+            let normalized = (input[c].widened - mean) * rstd
+            target[c] = rstd * (dy[c].widened * weight[c] - meanPlain - normalized * meanAlong)
+          }
+        } else {
+          for c in 0..<width {
+            let normalized = (input[c].widened - mean) * rstd
+            target[c] += rstd * (dy[c].widened * weight[c] - meanPlain - normalized * meanAlong)
+          }
         }
       }
     }
   }
 
   /// `weight[c] += Σᵣ dy[r, c] · normalized x[r, c]`, `bias[c] += Σᵣ dy[r, c]` into zeroed buffers, in fixed blocks.
-  static func layerNormParameterGradients(
-    _ x: Pointer, statistics: Pointer, _ gradient: Pointer, weight: Pointer, bias: Pointer, rows: Int,
-    width: Int
+  static func layerNormParameterGradients<E: Element, G: Element>(
+    _ x: UnsafeMutablePointer<E>, statistics: Pointer, _ gradient: UnsafeMutablePointer<G>, weight: Pointer,
+    bias: Pointer, rows: Int, width: Int
   ) {
     let parts = blockCount(rows)
     let partial = UnsafeMutablePointer<Float>.allocate(capacity: parts * 2 * width)
@@ -79,8 +113,9 @@ extension Kernels {
         let mean = statistics[2 * row]
         let rstd = statistics[2 * row + 1]
         for c in 0..<width {
-          dWeight[c] = dWeight[c].addingProduct(dy[c], (input[c] - mean) * rstd)
-          dBias[c] += dy[c]
+          let g = dy[c].widened
+          dWeight[c] = dWeight[c].addingProduct(g, (input[c].widened - mean) * rstd)
+          dBias[c] += g
         }
       }
     }

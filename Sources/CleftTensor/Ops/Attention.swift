@@ -66,6 +66,7 @@ public struct AttentionBias {
 ///
 /// - Shapes: `qkv` `[rows, 3·C]`, query, key and value side by side, head-major within each → `[rows, C]`.
 /// - Saves: `qkv`, the prefix and the bias. Probabilities are computed again in backward.
+/// - Numerics: from a tensor in bfloat16 products take bfloat16 factors and the result is of that kind.
 public func attention(
   _ qkv: Tensor, _ layout: SequenceLayout, _ options: AttentionOptions, prefix: AttentionPrefix? = nil,
   bias: AttentionBias? = nil
@@ -77,7 +78,8 @@ public func attention(
 /// Multi-head attention within the sequences of packed tensors.
 ///
 /// `softmax(scale · Q·Kᵀ + bias)·V` a sequence and head at a time, on tiles of query rows that stay in cache. Heads are
-/// strides of the products, so nothing is transposed or copied. Prefix keys are visible to every row, bias or not.
+/// strides of the products, so nothing is transposed or copied. Prefix keys are visible to every row, bias or not. Rows
+/// that the layout shares are keys in front too; neither a prefix nor a bias goes with them.
 ///
 /// - Shapes: `query` `[rows, H·D]`, `key` and `value` `[rows, K·D]` with `K` heads of keys → `[rows, H·D]`.
 /// - Saves: the inputs. Probabilities are computed again in backward.
@@ -96,6 +98,11 @@ private func attention(
   _ prefix: AttentionPrefix?, _ bias: AttentionBias?
 ) -> Tensor {
   check(sources, width, layout, options, prefix, bias)
+  if sources.count == 1, sources[0].isHalf, prefix == nil, bias == nil, !layout.sharesFirst,
+    Runtime.hasHalfProducts
+  {
+    return halfAttention(sources[0], width: width, layout, options)
+  }
   let work = AttentionKernel(
     layout: layout, options: options, width: width, prefixCount: prefix?.table.shape[0] ?? 0,
     bias: bias?.extents)
@@ -137,6 +144,29 @@ private func attention(
   }
 }
 
+/// Attention from one tensor in bfloat16, with a result of that kind.
+private func halfAttention(
+  _ qkv: Tensor, width: Int, _ layout: SequenceLayout, _ options: AttentionOptions
+) -> Tensor {
+  let work = HalfAttentionKernel(layout: layout, options: options, width: width)
+  let result = Tensor(halfUninitialized: [layout.rowCount, width])
+  let denominators = Tensor(uninitialized: [layout.rowCount, options.headCount])
+  let kept = qkv.detached
+  withExtendedLifetime((kept, result, denominators)) {
+    work.forward(kept.halfPointer, into: result.halfPointer, denominators: denominators.pointer)
+  }
+  return result.recorded([qkv.node]) { gradient, sink in
+    let target = Tensor(halfUninitialized: kept.shape)
+    let dy = HalfMatrix(rounding: gradient)
+    withExtendedLifetime((kept, result, denominators, dy, target)) {
+      work.backward(
+        kept.halfPointer, out: result.halfPointer, denominators: denominators.pointer, dOut: dy.pointer,
+        into: target.halfPointer)
+    }
+    sink.add(0, target)
+  }
+}
+
 private func check(
   _ sources: [Tensor], _ width: Int, _ layout: SequenceLayout, _ options: AttentionOptions,
   _ prefix: AttentionPrefix?, _ bias: AttentionBias?
@@ -150,6 +180,8 @@ private func check(
   precondition(
     sources.count == 1 ? keyHeads == heads : sources.dropFirst().allSatisfy { $0.shape.last == keyWidth },
     "attention: \(shapes) for \(keyHeads) heads of keys")
+  precondition(
+    !layout.sharesFirst || prefix == nil && bias == nil, "attention: shared rows beside a prefix or a bias")
   if let prefix {
     precondition(
       prefix.table.shape.rank == 2

@@ -28,30 +28,53 @@ public enum GELUForm: Sendable {
   case tanh
 }
 
-/// The Gaussian error linear unit, element by element.
+/// The Gaussian error linear unit, element by element; in bfloat16 where `x` is.
 ///
-/// - Saves: `x`.
+/// - Saves: `x`, from which a product that follows has its factor made again.
 /// - Numerics: absolute error below 3e-7 of the float64 value for |x| ≤ 10.
 /// - Source: Hendrycks and Gimpel 2016, arXiv 1606.08415.
 public func gelu(_ x: Tensor, _ form: GELUForm) -> Tensor {
-  let result = Tensor(uninitialized: x.shape)
-  with(x, result) { x, y in
-    switch form {
-    case .erf: Kernels.gelu(x, into: y, count: result.count)
-    case .tanh: Kernels.geluTanh(x, into: y, count: result.count)
-    }
-  }
   let kept = SavedTensor(x, for: [x.node])
-  return result.recorded([x.node]) { gradient, sink in
-    let (saved, out) = (kept.tensor, Tensor(uninitialized: kept.shape))
-    with(saved, gradient, out) { x, dy, dx in
-      switch form {
-      case .erf: Kernels.geluBackward(x, dy, into: dx, count: out.count)
-      case .tanh: Kernels.geluTanhBackward(x, dy, into: dx, count: out.count)
-      }
-    }
-    sink.add(0, out)
+  var result = geluValues(x, form).recorded([x.node]) { gradient, sink in
+    sink.add(0, geluSlopes(kept.tensor, gradient, form))
   }
+  if result.isTracked { result.recipe = Recipe { geluValues(kept.tensor, form) } }
+  return result
+}
+
+private func geluValues(_ x: Tensor, _ form: GELUForm) -> Tensor {
+  func run<E: Element>(_ x: UnsafeMutablePointer<E>, _ y: UnsafeMutablePointer<E>, _ count: Int) {
+    switch form {
+    case .erf: Kernels.gelu(x, into: y, count: count)
+    case .tanh: Kernels.geluTanh(x, into: y, count: count)
+    }
+  }
+  let result = Tensor(likeStored: x)
+  withExtendedLifetime((x, result)) {
+    x.isHalf
+      ? run(x.halfPointer, result.halfPointer, x.count) : run(x.pointer, result.pointer, x.count)
+  }
+  return result
+}
+
+private func geluSlopes(_ x: Tensor, _ gradient: Tensor, _ form: GELUForm) -> Tensor {
+  func run<E: Element, G: Element>(
+    _ x: UnsafeMutablePointer<E>, _ dy: UnsafeMutablePointer<G>, _ dx: UnsafeMutablePointer<E>, _ count: Int
+  ) {
+    switch form {
+    case .erf: Kernels.geluBackward(x, dy, into: dx, count: count)
+    case .tanh: Kernels.geluTanhBackward(x, dy, into: dx, count: count)
+    }
+  }
+  let result = Tensor(likeStored: x)
+  withExtendedLifetime((x, gradient, result)) {
+    switch (x.isHalf, gradient.isHalf) {
+    case (true, true): run(x.halfPointer, gradient.halfPointer, result.halfPointer, x.count)
+    case (true, false): run(x.halfPointer, gradient.pointer, result.halfPointer, x.count)
+    default: run(x.pointer, gradient.pointer, result.pointer, x.count)
+    }
+  }
+  return result
 }
 
 /// Adds a branch scaled per channel: `residual + gamma ⊙ branch` (LayerScale).
@@ -123,13 +146,21 @@ public func dropout(_ x: Tensor, probability: Float, key: RandomKey, adding resi
   let mask = DropoutMask(key: key, probability: probability)
   let (rows, width) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
-  with(x, residual ?? x, result) {
-    Kernels.dropout($0, adding: residual == nil ? nil : $1, mask: mask, into: $2, rows: rows, width: width)
+  with(result, residual ?? result) { y, other in
+    let added = residual == nil ? nil : other
+    x.withElements(
+      { Kernels.dropout($0, adding: added, mask: mask, into: y, rows: rows, width: width) },
+      { Kernels.dropout($0, adding: added, mask: mask, into: y, rows: rows, width: width) })
   }
+  let halvesInput = x.isHalf
   return result.recorded([x.node, residual?.node]) { gradient, sink in
     if sink.wants(0) {
-      let out = Tensor(uninitialized: gradient.shape)
-      with(gradient, out) { Kernels.dropout($0, adding: nil, mask: mask, into: $1, rows: rows, width: width) }
+      let out = halvesInput ? Tensor(halfUninitialized: gradient.shape) : Tensor(uninitialized: gradient.shape)
+      gradient.withMutablePointer { dy in
+        out.withElements(
+          { Kernels.dropout(dy, adding: nil, mask: mask, into: $0, rows: rows, width: width) },
+          { Kernels.dropout(dy, adding: nil, mask: mask, into: $0, rows: rows, width: width) })
+      }
       sink.add(0, out)
     }
     sink.add(1, gradient)

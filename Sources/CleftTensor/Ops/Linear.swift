@@ -6,72 +6,65 @@ public enum WeightLayout: Sendable {
   case inOut
 }
 
-/// Multiplies by a weight matrix and adds a bias.
-///
-/// `y = x·Wᵀ + b`, the transpose being a flag of the product, never a copy.
-///
-/// - Shapes: `x` `[..., in]` → `[..., out]`; `weight` `[out, in]` or `[in, out]`; `bias` `[out]`.
-/// - Saves: `x` if the weight is tracked, the weight if `x` is.
-public func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout = .outIn) -> Tensor {
-  linear(x, weight, bias, layout, mayRound: true)
+/// What a linear layer's result is added to.
+public struct LinearSum {
+  /// The other term, of the result's shape.
+  public var residual: Tensor
+  /// Factor of each output, bias included, before it is added (LayerScale); nil for 1.
+  public var scale: Tensor?
+
+  /// Names the other term.
+  public init(_ residual: Tensor, scale: Tensor? = nil) {
+    self.residual = residual
+    self.scale = scale
+  }
 }
 
-/// `mayRound` off multiplies in float32 whatever `Runtime.productType` says.
-private func linear(
-  _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, _ layout: WeightLayout, mayRound: Bool
+/// Multiplies by a weight matrix and adds a bias.
+///
+/// `y = x·Wᵀ + b`, the transpose being a flag of the product, never a copy; with `adding`, `y = residual + γ ⊙ (x·Wᵀ + b)`
+/// in the same product, the factors being part of the matrix.
+///
+/// - Shapes: `x` `[..., in]` → `[..., out]`; `weight` `[out, in]` or `[in, out]`; `bias` and `γ` `[out]`.
+/// - Saves: `x` if the weight is tracked, the weight if `x` is.
+/// - Parameter halves: whether the result may be in bfloat16 where the factors are.
+public func linear(
+  _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout = .outIn, adding sum: LinearSum? = nil,
+  halves: Bool = false
 ) -> Tensor {
   let (outAxis, inAxis) = layout == .outIn ? (0, 1) : (1, 0)
   precondition(
     weight.shape.rank == 2 && x.shape.last == weight.shape[inAxis],
     "linear: [\(x.shape)] × [\(weight.shape)] \(layout)")
-  let (rows, width, out) = (x.shape.rows, x.shape.last, weight.shape[outAxis])
-  if mayRound, Runtime.roundsProduct(out, width) {
-    return halfLinear(x, HalfMatrix(rounding: weight), node: weight.node, bias, layout)
-  }
-  precondition(bias.map { $0.count == out } ?? true, "linear: bias [\(bias?.shape ?? [])] for \(out) outputs")
-  let result = Tensor(uninitialized: x.shape.replacingLast(out))
-  let stride = weight.shape[1]
-  with(x, weight, result) { x, w, y in
-    if let bias { bias.read { Kernels.fillRows(y, with: $0, rows: rows, width: out) } }
-    Kernels.matmul(
-      Operand(x, rowStride: width), Operand(w, rowStride: stride, transposed: layout == .outIn), into: y,
-      rowStride: out, m: rows, n: out, k: width, beta: bias == nil ? 0 : 1)
-  }
-  let savedInput = weight.isTracked ? SavedTensor(x, for: [weight.node]) : nil
-  let savedWeight = x.isTracked ? weight.detached : nil
-  let (inputShape, weightShape) = (x.shape, weight.shape)
-  return result.recorded([x.node, weight.node, bias?.node]) { gradient, sink in
-    if sink.wants(0), let savedWeight {
-      sink.accumulate(0, inputShape) { target, beta in
-        with(gradient, savedWeight) { dy, w in
-          Kernels.matmul(
-            Operand(dy, rowStride: out), Operand(w, rowStride: stride, transposed: layout == .inOut),
-            into: target,
-            rowStride: width, m: rows, n: width, k: out, beta: beta)
-        }
-      }
-    }
-    if sink.wants(1), let savedInput {
-      sink.accumulate(1, weightShape) { target, beta in
-        with(gradient, savedInput.tensor) { dy, x in
-          let dyT = Operand(dy, rowStride: out, transposed: layout == .outIn)
-          let xT = Operand(x, rowStride: width, transposed: layout == .inOut)
-          if layout == .outIn {
-            Kernels.matmul(dyT, xT, into: target, rowStride: width, m: out, n: width, k: rows, beta: beta)
-          } else {
-            Kernels.matmul(xT, dyT, into: target, rowStride: out, m: width, n: out, k: rows, beta: beta)
-          }
-        }
-      }
-    }
-    if sink.wants(2) {
-      sink.accumulate(2, [out]) { target, beta in
-        gradient.withMutablePointer {
-          Kernels.columnSums($0, times: nil, into: target, beta: beta, rows: rows, width: out)
-        }
-      }
-    }
-  }
+  let rounds = Runtime.roundsProduct(weight.shape[outAxis], weight.shape[inAxis])
+  let product = LinearProduct(
+    weight: .full(weight.detached), rounds: rounds, layout: layout, bias: bias?.detached,
+    scale: sum?.scale?.detached)
+  return product.result(
+    x, weightNode: weight.node, biasNode: bias?.node, adding: sum, halves: halves)
+}
+
+/// Multiplies by a frozen bfloat16 matrix and adds a bias.
+///
+/// `y = x·Wᵀ + b` with `x` rounded to bfloat16 and sums in float32.
+///
+/// - Shapes: `x` `[..., in]` → `[..., out]`; `weight` `[out, in]` or `[in, out]`; `bias` `[out]`.
+/// - Saves: the matrix.
+/// - Parameter halves: whether the result may be in bfloat16 too.
+public func linear(
+  _ x: Tensor, frozen weight: HalfMatrix, _ bias: Tensor?, layout: WeightLayout, adding sum: LinearSum? = nil,
+  halves: Bool = false
+) -> Tensor {
+  let product = LinearProduct(
+    weight: .half(weight), rounds: true, layout: layout, bias: bias?.detached, scale: sum?.scale?.detached)
+  return product.result(x, weightNode: nil, biasNode: bias?.node, adding: sum, halves: halves)
+}
+
+/// `linear` with both factors rounded, whatever `Runtime.productType` says.
+package func roundedLinear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout) -> Tensor {
+  let product = LinearProduct(
+    weight: .full(weight.detached), rounds: true, layout: layout, bias: bias?.detached, scale: nil)
+  return product.result(x, weightNode: weight.node, biasNode: bias?.node, adding: nil, halves: false)
 }
 
 /// Multiplies two matrices, always in float32: positions, scores, corrections of weights.
@@ -79,14 +72,22 @@ private func linear(
 /// - Shapes: `a` `[m, k]`, `b` `[k, n]` (`[n, k]` with `transposingB`) → `[m, n]`.
 /// - Saves: each factor if the other is tracked.
 public func matmul(_ a: Tensor, _ b: Tensor, transposingB: Bool = false) -> Tensor {
-  linear(a, b, nil, transposingB ? .outIn : .inOut, mayRound: false)
+  let product = LinearProduct(
+    weight: .full(b.detached), rounds: false, layout: transposingB ? .outIn : .inOut, bias: nil, scale: nil)
+  return product.result(a, weightNode: b.node, biasNode: nil, adding: nil, halves: false)
 }
 
-extension Kernels {
-  /// Writes the same row `rows` times.
-  static func fillRows(_ out: Pointer, with row: UnsafePointer<Float>, rows: Int, width: Int) {
-    parallel(rows, grain: max(1, (1 << 15) / max(width, 1))) { range in
-      for r in range { (out + r * width).update(from: row, count: width) }
-    }
+extension Runtime {
+  /// What the factors of matrix products are rounded to.
+  public enum ProductType: Int, Sendable {
+    /// Nothing is rounded.
+    case float32
+    /// Products of two large matrices take bfloat16 factors and sum in float32.
+    case bfloat16
+  }
+
+  /// Whether a product of these extents is worth rounding: narrow ones, as of adapters, stay in float32.
+  public static func roundsProduct(_ out: Int, _ width: Int) -> Bool {
+    productType == .bfloat16 && min(out, width) >= 32
   }
 }

@@ -9,6 +9,12 @@ public struct ProductShape: Hashable, Sendable {
   /// Whether the factors are bfloat16.
   public let isHalf: Bool
 
+  /// Describes a product.
+  public init(m: Int, n: Int, k: Int, transposesA: Bool, transposesB: Bool, isHalf: Bool) {
+    (self.m, self.n, self.k, self.isHalf) = (m, n, k, isHalf)
+    (self.transposesA, self.transposesB) = (transposesA, transposesB)
+  }
+
   /// Floating-point operations of one such product.
   public var operations: Double { 2 * Double(m) * Double(n) * Double(k) }
 }
@@ -21,6 +27,9 @@ public enum ProductLog {
     public var count = 0
     /// Seconds of all, at the calling thread.
     public var seconds = 0.0
+
+    /// None yet.
+    public init() {}
   }
 
   private static let isOn = Atomic<Bool>(false)

@@ -49,6 +49,14 @@ public struct BaseFiles {
     for file in files where FileStamp(of: file.path) == file.stamp { _ = try Self.version(file.path) }
   }
 
+  /// Begins to read the files for their fingerprints; small ones are read at once, large ones behind the back of what
+  /// follows.
+  func prepareFingerprints() throws(FormatError) {
+    for file in files where FileStamp(of: file.path) == file.stamp {
+      try Fingerprints.prepare(file.path, file.stamp)
+    }
+  }
+
   /// What has become of the files.
   var fates: [TensorOrigin.File: Fate] {
     Dictionary(uniqueKeysWithValues: files.map { ($0, Self.fate($0)) })

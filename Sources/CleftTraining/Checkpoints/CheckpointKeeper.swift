@@ -62,7 +62,8 @@ public final class CheckpointKeeper {
   /// Fails if the disk has no room for a checkpoint beside the one that stays while it is written; to be asked before the
   /// first step.
   ///
-  /// Base files are read for their fingerprints here, so that the first checkpoint takes no longer than the others.
+  /// Base files begin to be read for their fingerprints here, behind the back of the first steps, so that the first
+  /// checkpoint need not wait for it.
   ///
   /// - Throws: `FormatError.system` with what is free and what is needed.
   public func requireRoom() throws {
@@ -91,7 +92,7 @@ public final class CheckpointKeeper {
             + "--keep_checkpoints or --keep_best.")
       }
     }
-    _ = try sample.parts.references()
+    try sample.parts.prepareReferences()
   }
 
   /// Fails if no validation gives the number that is to say which checkpoints are best.

@@ -69,6 +69,15 @@ struct CheckpointParts {
     if let overwritten { throw BaseFiles.overwritten(overwritten) }
   }
 
+  /// Begins with what `references` takes time for.
+  ///
+  /// - Throws: `TrainingError.badData` naming a file that was overwritten in place, or `FormatError` naming a small one that
+  ///   cannot be read.
+  func prepareReferences() throws {
+    try requireSound()
+    try files.prepareFingerprints()
+  }
+
   /// What goes into `base.json`.
   ///
   /// Files whose fingerprint is not known yet are read for it; those of stored tensors too, since by it a changed stamp

@@ -19,6 +19,10 @@ public final class ClassPromptTask: TrainingTask {
   public let validationSamples: [Sample]
   /// Prompts longer than the model's columns; their ends are cut off.
   public let cutPromptCount: Int
+  /// Features of the frozen image tower; nil where none are kept.
+  ///
+  /// The text tower's change with the vectors.
+  public private(set) var frozen: FrozenFeatures?
   private let encoder: DualEncoder
   private let objective: ClassObjective
   private let prompts: [[Int]]
@@ -65,13 +69,27 @@ public final class ClassPromptTask: TrainingTask {
     return inputs
   }
 
+  /// Keeps features of the image tower if it is frozen.
+  public func keepFeatures(_ keeping: FeatureKeeping) {
+    let features = FrozenFeatures(keeping)
+    features.keepPictures(
+      training: trainingSamples.count, validation: validationSamples.count, encoder.image,
+      FrozenTower(encoder.image, encoder.config.vision))
+    frozen = features
+  }
+
   /// Loss and accuracy of some samples.
   public func loss(
     _ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext
   ) -> TaskResult {
+    let textContext = context.split("text")
+    // Without dropout the trained vectors and what the prompts begin with are computed once for all classes.
+    let batch = encoder.textBatch(prompts, deduplicates: !encoder.text.dropsOut(textContext))
+    let imageContext = context.split("image")
+    let features = imageFeatures(split, indices, context) { encoder.image.feature(images, imageContext) }
     let logits = scaledScores(
-      encoder.image(images, context.split("image")),
-      encoder.text(encoder.textBatch(prompts), context.split("text")), logitScale: encoder.logitScale)
+      encoder.image.embedding(features, imageContext), encoder.text(batch, textContext),
+      logitScale: encoder.logitScale)
     return objective.result(logits, samples(split, indices))
   }
 

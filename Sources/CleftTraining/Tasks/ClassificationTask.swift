@@ -13,6 +13,8 @@ public final class ClassificationTask: TrainingTask {
   public let trainingSamples: [Sample]
   /// Samples watched.
   public let validationSamples: [Sample]
+  /// Features of the frozen tower; nil where none are kept.
+  public private(set) var frozen: FrozenFeatures?
   private let classifier: ImageClassifier
   private let objective: ClassObjective
 
@@ -38,11 +40,24 @@ public final class ClassificationTask: TrainingTask {
     objective.inputs(samples(split, indices))
   }
 
+  /// Keeps features of the tower if it is frozen.
+  public func keepFeatures(_ keeping: FeatureKeeping) {
+    let features = FrozenFeatures(keeping)
+    features.keepPictures(
+      training: trainingSamples.count, validation: validationSamples.count, classifier.image,
+      FrozenTower(classifier.image, classifier.config.vision))
+    frozen = features
+  }
+
   /// Loss and accuracy of some samples.
   public func loss(
     _ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext
   ) -> TaskResult {
-    objective.result(classifier(images, context), samples(split, indices))
+    let features = imageFeatures(split, indices, context) {
+      classifier.image.feature(images, context.split("image"))
+    }
+    return objective.result(
+      classifier.scores(ofFeatures: features, context), samples(split, indices))
   }
 
   private func samples(_ split: Split, _ indices: [Int]) -> [Sample] {

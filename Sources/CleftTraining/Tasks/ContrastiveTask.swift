@@ -18,6 +18,8 @@ public final class ContrastiveTask: PooledTask {
   public let validationSamples: [Sample]
   /// Training captions longer than the model's columns; their ends are cut off.
   public let cutCaptionCount: Int
+  /// Features of frozen towers; nil where none are kept.
+  public private(set) var frozen: FrozenFeatures?
   private let encoder: DualEncoder
   /// AdaLoRA's schedule, whose orthogonality term the training loss takes in; nil without.
   private let allocator: RankAllocator?
@@ -93,19 +95,40 @@ public final class ContrastiveTask: PooledTask {
       paddingID: encoder.config.text.paddingID)
   }
 
+  /// Keeps features of frozen towers.
+  public func keepFeatures(_ keeping: FeatureKeeping) {
+    let (encoder, features) = (encoder, FrozenFeatures(keeping))
+    features.keepCaptions(
+      tokens, FrozenTower(encoder.text, encoder.config.text, isAllocated: allocator != nil)
+    ) { encoder.text.feature(encoder.textBatch($0, deduplicates: true), .evaluation) }
+    features.keepPictures(
+      training: trainingSamples.count, validation: validationSamples.count, encoder.image,
+      FrozenTower(encoder.image, encoder.config.vision))
+    frozen = features
+  }
+
   /// What the towers make of some samples: images `[B, C]`, captions `[B, C']`.
   public func features(
     _ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext
   ) -> [Tensor] {
+    [imageFeature(split, indices, images, context), textFeature(split, indices, context)]
+  }
+
+  /// What the image tower makes of some samples: `[B, 3, H, W]` → `[B, C]`.
+  func imageFeature(
+    _ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext
+  ) -> Tensor {
+    imageFeatures(split, indices, context) { encoder.image.feature(images, context.split("image")) }
+  }
+
+  /// What the text tower makes of the captions of some samples: `[B, C']`.
+  func textFeature(_ split: Split, _ indices: [Int], _ context: ForwardContext) -> Tensor {
+    if context.taps == nil, let kept = frozen?.captions[split] { return kept.features(split, indices) }
     let captions = indices.map { tokens[split]?[$0] ?? [] }
-    // Equal captions differ only by dropout: without it they are computed once.
+    // Equal captions and equal beginnings differ only by dropout: without it they are computed once.
     let batch = encoder.textBatch(
       captions, deduplicates: !encoder.text.dropsOut(context.split("text")))
-
-    return [
-      encoder.image.feature(images, context.split("image")),
-      encoder.text.feature(batch, context.split("text")),
-    ]
+    return encoder.text.feature(batch, context.split("text"))
   }
 
   /// Loss and in-batch retrieval of samples with their features.

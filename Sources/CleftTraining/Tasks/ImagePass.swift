@@ -12,22 +12,15 @@ struct ImagePass {
   /// What `body` makes of every picture: batches `[B, 3, H, W]` → `[B, width]`, together `[count, width]`.
   ///
   /// - Throws: `TrainingError.badData` naming the first picture whose numbers are not finite: nothing can be said of it.
-
   func rows(
     _ samples: [Sample], width: Int, progress: (_ done: Int, _ of: Int) -> Void, _ body: (Tensor) -> Tensor
   ) throws -> Tensor {
-    let (count, batchSize) = (samples.count, batchSize)
-    let loader = ImageLoader(
-      samples: samples, pictures: pictures, augmentation: nil, workerCount: workerCount
-    ) { batch in
-      let first = batch * batchSize
-      return first < count ? BatchPlan(indices: Array(first..<min(first + batchSize, count)), epoch: 0) : nil
-    }
-    defer { loader.stop() }
+    let count = samples.count
+    let batches = stride(from: 0, to: count, by: batchSize).map { $0..<min($0 + batchSize, count) }
     var values: [Float] = []
-    while let images = try loader.next() {
+    try forEach(batches, of: samples) { _, images in
       let first = values.count
-      values += withoutGradients { body(ImagePipeline.tensor(images)).array }
+      values += withoutGradients { body(images).array }
       if let broken = values[first...].firstIndex(where: { !$0.isFinite }) {
         throw TrainingError.badData(
           Problem(
@@ -38,5 +31,19 @@ struct ImagePass {
       progress(values.count / width, count)
     }
     return Tensor([count, width], values)
+  }
+
+  /// Hands the pictures `[B, 3, H, W]` of some batches of samples to `body`, one batch after another.
+  func forEach(
+    _ batches: [Range<Int>], of samples: [Sample], _ body: (Range<Int>, Tensor) throws -> Void
+  ) throws {
+    let loader = ImageLoader(
+      samples: samples, pictures: pictures, augmentation: nil, workerCount: workerCount
+    ) { $0 < batches.count ? BatchPlan(indices: Array(batches[$0]), epoch: 0) : nil }
+    defer { loader.stop() }
+    for batch in batches {
+      guard let images = try loader.next() else { break }
+      try body(batch, ImagePipeline.tensor(images))
+    }
   }
 }

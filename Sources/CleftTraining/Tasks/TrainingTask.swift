@@ -52,7 +52,13 @@ public protocol TrainingTask: AnyObject {
   func tokenCount(_ split: Split, _ indices: [Int]) -> Int
   /// What a batch of some samples consists of besides its pictures, for replaying it elsewhere.
   func inputs(_ split: Split, _ indices: [Int]) -> TraceInputs
+  /// Features of towers that make the same of a sample every time; nil where none are kept.
+  var frozen: FrozenFeatures? { get }
+  /// Keeps such features from here on as far as towers and run allow; what was kept before is dropped.
+  func keepFeatures(_ keeping: FeatureKeeping)
   /// Loss of some samples of a split.
+  ///
+  /// - Shapes: `images` `[B, 3, H, W]`, `[0, 3, 0, 0]` where the features of all samples are kept.
   func loss(_ split: Split, _ indices: [Int], _ images: Tensor, _ context: ForwardContext) -> TaskResult
 }
 
@@ -63,6 +69,10 @@ extension TrainingTask {
   public func tokenCount(_ split: Split, _ indices: [Int]) -> Int { 0 }
   /// Nothing.
   public func inputs(_ split: Split, _ indices: [Int]) -> TraceInputs { TraceInputs() }
+  /// None.
+  public var frozen: FrozenFeatures? { nil }
+  /// Has none to keep.
+  public func keepFeatures(_ keeping: FeatureKeeping) {}
 }
 
 /// A task whose loss compares the samples of a batch with each other, so that a larger batch is another loss, not a

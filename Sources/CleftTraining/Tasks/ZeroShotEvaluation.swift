@@ -137,7 +137,8 @@ public struct ZeroShotEvaluation {
   }
 
   private func encode(_ prompts: [String]) -> Tensor {
-    encoder.text(encoder.textBatch(prompts.map { self.prompts.tokens($0) }), .evaluation)
+    let batch = encoder.textBatch(prompts.map { self.prompts.tokens($0) }, deduplicates: true)
+    return encoder.text(batch, .evaluation)
   }
 
   /// Fails if classes of a dataset cannot be told apart by their prompts, before anything is computed.

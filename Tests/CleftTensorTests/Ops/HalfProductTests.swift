@@ -32,7 +32,7 @@ import Testing
       return [y.array] + [xNode, wNode, bNode].map { gradients[$0]?.array ?? [] }
     }
     let plain = run { linear($0, $1, $2, layout: layout) }
-    let half = run { halfLinear($0, HalfMatrix(rounding: $1), node: $1.node, $2, layout) }
+    let half = run { roundedLinear($0, $1, $2, layout: layout) }
     for (a, b) in zip(plain, half) {
       let scale = a.map(abs).max() ?? 1
       #expect(a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-5 * scale })

@@ -1,0 +1,108 @@
+import COneDNN
+import COpenBLAS
+import Glibc
+
+/// How fast the numeric libraries by themselves multiply matrices of given shapes: one plain call each, on threads of
+/// their own.
+///
+/// What products of this program reach is to be held against it.
+public enum ProductRates {
+  /// Floating-point operations a second of every shape, the best of several calls with as many threads as the budget
+  /// and with one, which for small products and on shared cores may be faster.
+  ///
+  /// float32 products are OpenBLAS's `cblas_sgemm`, bfloat16 ones oneDNN's `dnnl_gemm_bf16bf16f32`. Nothing else may
+  /// compute meanwhile: OpenBLAS has threads of its own only while this runs.
+  ///
+  /// - Parameter minimumSeconds: calls of one shape go on for at least so long, and are at least three.
+  public static func measure(
+    _ shapes: some Sequence<ProductShape>, minimumSeconds: Double = 0.01
+  ) -> [ProductShape: Double] {
+    let shapes = Set(shapes).filter { $0.operations > 0 }
+    if shapes.isEmpty { return [:] }
+    let operands = Operands(shapes)
+    defer { setThreads(1) }
+    var rates: [ProductShape: Double] = [:]
+    for threads in Set([1, Runtime.threadCount]) {
+      setThreads(threads)
+      for shape in shapes {
+        let seconds = best(atLeast: minimumSeconds) { operands.multiply(shape) }
+        rates[shape] = max(rates[shape] ?? 0, shape.operations / seconds)
+      }
+    }
+    return rates
+  }
+
+  private static func setThreads(_ count: Int) {
+    openblas_set_num_threads(Int32(count))
+    Library.setThreads?(Int32(count))
+  }
+
+  /// Seconds of the fastest of several calls, after one that warms up.
+  private static func best(atLeast minimumSeconds: Double, _ body: () -> Void) -> Double {
+    body()
+    var (best, spent, calls) = (Double.infinity, 0.0, 0)
+    while calls < 3 || spent < minimumSeconds {
+      let start = WorkClock.now()
+      body()
+      let seconds = Double(max(1, WorkClock.now() - start)) * 1e-9
+      (best, spent, calls) = (min(best, seconds), spent + seconds, calls + 1)
+    }
+    return best
+  }
+}
+
+/// oneDNN's product and its threads, looked up by name.
+private enum Library {
+  static let halfProduct: cleft_half_gemm? = dlsym(nil, "dnnl_gemm_bf16bf16f32").map {
+    unsafeBitCast($0, to: cleft_half_gemm.self)
+  }
+
+  static let setThreads: cleft_set_threads? = dlsym(nil, "omp_set_num_threads").map {
+    unsafeBitCast($0, to: cleft_set_threads.self)
+  }
+}
+
+/// Room for the factors and results of all shapes, filled with ordinary numbers.
+private struct Operands {
+  private let a, b, c: Tensor
+  private let halfA, halfB: HalfMatrix?
+
+  init(_ shapes: Set<ProductShape>) {
+    func filled(_ count: Int) -> Tensor { Tensor([max(1, count)], repeating: 0.25) }
+    func most(_ size: (ProductShape) -> Int, isHalf: Bool) -> Int {
+      shapes.filter { $0.isHalf == isHalf }.map(size).max() ?? 0
+    }
+    a = filled(most({ $0.m * $0.k }, isHalf: false))
+    b = filled(most({ $0.k * $0.n }, isHalf: false))
+    c = Tensor([shapes.map { $0.m * $0.n }.max() ?? 1])
+    func half(_ count: Int) -> HalfMatrix? { count == 0 ? nil : HalfMatrix(rounding: filled(count)) }
+    halfA = half(most({ $0.m * $0.k }, isHalf: true))
+    halfB = half(most({ $0.k * $0.n }, isHalf: true))
+  }
+
+  /// One product.
+  func multiply(_ shape: ProductShape) {
+    let (aStride, bStride) = (shape.transposesA ? shape.m : shape.k, shape.transposesB ? shape.k : shape.n)
+    guard shape.isHalf else {
+      with(a, b, c) { a, b, c in
+        cblas_sgemm(
+          CblasRowMajor, shape.transposesA ? CblasTrans : CblasNoTrans,
+          shape.transposesB ? CblasTrans : CblasNoTrans, blasint(shape.m), blasint(shape.n),
+          blasint(shape.k), 1, a, blasint(aStride), b, blasint(bStride), 0, c, blasint(shape.n))
+      }
+      return
+    }
+    guard let gemm = Library.halfProduct, let halfA, let halfB else {
+      preconditionFailure("product rates: a bfloat16 product without oneDNN's")
+    }
+    c.withMutablePointer { c in
+      let status = gemm(
+        CChar(bitPattern: UInt8(ascii: shape.transposesA ? "T" : "N")),
+        CChar(bitPattern: UInt8(ascii: shape.transposesB ? "T" : "N")), dnnl_dim_t(shape.m),
+        dnnl_dim_t(shape.n), dnnl_dim_t(shape.k), 1, halfA.bits, dnnl_dim_t(aStride), halfB.bits,
+        dnnl_dim_t(bStride), 0, c, dnnl_dim_t(shape.n))
+      precondition(status == dnnl_success, "bfloat16 product: oneDNN status \(status.rawValue)")
+    }
+    withExtendedLifetime((halfA, halfB)) {}
+  }
+}

@@ -1,0 +1,149 @@
+import CleftData
+import CleftModels
+import CleftNN
+import CleftTensor
+import Foundation
+
+/// What a run has to do with features of frozen towers, and how much of them may be kept.
+public struct FeatureKeeping: Sendable {
+  /// Bytes that kept features may take; 0 keeps none.
+  public var limitBytes: Int
+  /// Whether training pictures are changed at random each time they come up.
+  public var augments: Bool
+  /// Training samples that the run takes in all, repeats counted: keeping pays where there are more than samples.
+  public var drawCount: Double
+
+  /// Describes a run.
+  public init(limitBytes: Int, augments: Bool, drawCount: Double) {
+    (self.limitBytes, self.augments, self.drawCount) = (limitBytes, augments, drawCount)
+  }
+
+  /// Keeps nothing.
+  public static let none = FeatureKeeping(limitBytes: 0, augments: true, drawCount: 0)
+
+  /// A quarter of the memory that the machine has, or that this process is given of it.
+  public static var quarterOfMemory: Int {
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    let limits = groups.compactMap { path in
+      (try? String(contentsOfFile: path, encoding: .utf8)).flatMap {
+        UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+    }
+    return Int(limits.reduce(ProcessInfo.processInfo.physicalMemory, min) / 4)
+  }
+}
+
+/// Features of towers that make the same of a sample every time: made once, kept, and taken instead of running the tower.
+///
+/// Only what stands in front of the heads is kept; heads may be trained. Kept features are constants.
+public final class FrozenFeatures {
+  /// What is kept, and what is not for lack of memory, one line each.
+  public private(set) var notices: [String] = []
+  /// By the split that asks.
+  package private(set) var captions: [Split: FrozenCaptions] = [:]
+  package private(set) var pictures: FrozenPictures?
+
+  private let keeping: FeatureKeeping
+  private var bytesLeft: Int
+
+  init(_ keeping: FeatureKeeping) {
+    self.keeping = keeping
+    bytesLeft = keeping.limitBytes
+  }
+
+  /// What training steps take from here: `captions`, `pictures`, both or `none`.
+  public var keptForTraining: String {
+    let kept = [captions[.train].map { _ in "captions" }, pictures?.isForTraining == true ? "pictures" : nil]
+    let names = kept.compactMap { $0 }
+    return names.isEmpty ? "none" : names.joined(separator: " and ")
+  }
+
+  // MARK: - Captions
+
+  /// Keeps features of captions as far as the tower and the run allow.
+  ///
+  /// - Parameters:
+  ///   - tokens: those of each sample's caption.
+  ///   - encode: captions → features `[N, C]`, as in evaluation.
+  func keepCaptions(
+    _ tokens: [Split: [[Int]]], _ tower: FrozenTower, encode: @escaping ([[Int]]) -> Tensor
+  ) {
+    guard keeping.limitBytes > 0, tower.isConstantInEvaluation else { return }
+    let (training, validation) = (tokens[.train] ?? [], tokens[.valid] ?? [])
+    if tower.isConstantInTraining {
+      let all = FrozenCaptions([(.train, training), (.valid, validation)], encode: encode)
+      let pays = keeping.drawCount > Double(Set(training).count)
+      if pays, takes(all.captions.count, tower.width, "text", "different captions") {
+        captions = [.train: all, .valid: all]
+        notices.append(
+          "the text tower is frozen: each of \(all.captions.count) different captions is encoded once.")
+        return
+      }
+    }
+    let own = FrozenCaptions([(.valid, validation)], encode: encode)
+    guard !validation.isEmpty, takes(own.captions.count, tower.width, "text", "validation captions") else {
+      return
+    }
+    captions = [.valid: own]
+    let others =
+      tower.isConstantInTraining
+      ? "" : "; those of training each time, for their dropout (--quirk frozen_dropout=off goes without)"
+    notices.append(
+      "the text tower is frozen: each of \(own.captions.count) different validation captions is encoded once"
+        + others + ".")
+  }
+
+  // MARK: - Pictures
+
+  /// Keeps features of pictures as far as the tower and the run allow.
+  ///
+  /// - Parameters:
+  ///   - training: number of training samples.
+  ///   - validation: number of validation samples.
+  func keepPictures(training: Int, validation: Int, _ image: ImageEncoder, _ tower: FrozenTower) {
+    guard keeping.limitBytes > 0, tower.isConstantInEvaluation else { return }
+    var counts: [Split: Int] = [:]
+    let comeUpAgain = tower.isConstantInTraining && keeping.drawCount > Double(training)
+    if comeUpAgain, !keeping.augments, takes(training, tower.width, "image", "training pictures") {
+      counts[.train] = training
+      notices.append(
+        "the image tower is frozen, and pictures are not augmented: each of \(training) training pictures is "
+          + "encoded once, before the steps.")
+    }
+    if validation > 0, takes(validation, tower.width, "image", "validation pictures") {
+      counts[.valid] = validation
+      let others =
+        comeUpAgain && keeping.augments
+        ? "; those of training each time, augmented (--no_augmentation goes without)" : ""
+      notices.append(
+        "the image tower is frozen: each of \(validation) validation pictures is encoded once\(others).")
+    }
+    if counts.isEmpty { return }
+    pictures = FrozenPictures(counts: counts) { image.feature($0, .evaluation) }
+  }
+
+  /// Whether so many features have room; takes it, or says that they have none.
+  private func takes(_ count: Int, _ width: Int, _ tower: String, _ what: String) -> Bool {
+    let bytes = count * width * MemoryLayout<Float>.stride
+    if bytes <= bytesLeft {
+      bytesLeft -= bytes
+      return true
+    }
+    let (wanted, limit) = (Figure.gibibytes(bytes), Figure.gibibytes(keeping.limitBytes))
+    notices.append(
+      "the \(tower) tower is frozen, but features of \(count) \(what) take \(wanted) where \(limit), a quarter of the "
+        + "memory, may be kept: they are encoded each time.")
+    return false
+  }
+}
+
+extension TrainingTask {
+  /// What the image tower makes of some samples `[B, C]`: what is kept of it, or what `compute` makes.
+  func imageFeatures(
+    _ split: Split, _ indices: [Int], _ context: ForwardContext, compute: () -> Tensor
+  ) -> Tensor {
+    // Who looks inside wants the tower to run.
+    guard context.taps == nil, let kept = frozen?.pictures else { return compute() }
+    return kept.features(split, indices, isTraining: context.isTraining, compute)
+  }
+}
