@@ -3,6 +3,9 @@
 Every value of every axis is measured in a process of its own, all values once before any is measured again, so that a
 slow minute of the machine touches a whole curve and not one point. What is fitted is the median over the repeats, and the
 memory is the most of the process less what it had with the model built.
+
+A run that fails or takes too long is said and left out, and after Ctrl-C what there is is written. Exit status 1 where a
+run failed, 130 after Ctrl-C.
 """
 
 import argparse
@@ -60,12 +63,14 @@ def arguments():
     parser.add_argument("--steps", type=int, default=5, help="timed steps of a run (%(default)s)")
     parser.add_argument("--warmup", type=int, default=2, help="steps before them (%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each value (%(default)s)")
+    parser.add_argument("--timeout", type=int, default=1800, help="seconds a run may take (%(default)s)")
     parser.add_argument("--out", default=".bench", help="folder of growth.md and growth.json (%(default)s)")
     parser.add_argument("--render", metavar="JSON", help="only print the table of an earlier growth.json")
     options = parser.parse_args()
-    for name in ("batch_size", "caption", "steps", "repeats"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")
+    least = dict(batch_size=1, caption=1, steps=1, repeats=1, timeout=1, warmup=0, threads=1)
+    for name, value in least.items():
+        if getattr(options, name) is not None and getattr(options, name) < value:
+            parser.error(f"--{name} is {getattr(options, name)}; expected at least {value}")
     return parser, options
 
 
@@ -104,20 +109,30 @@ def command(options, axis, value):
     return line + (["--grad_ckpt"] if options.grad_ckpt else [])
 
 
-def measure(line):
-    result = subprocess.run(line, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"growth: {' '.join(line)}: exit {result.returncode}\n{result.stderr.strip()}")
-    report = json.loads(result.stdout)
+class RunFailed(Exception):
+    """One line of what went wrong."""
+
+
+def measure(line, timeout):
     try:
+        result = subprocess.run(line, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"took more than {timeout} s; --timeout allows more") from None
+    except OSError as error:
+        raise RunFailed(f"{line[0]}: {error.strerror}") from None
+    if result.returncode != 0:
+        last = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-1]
+        raise RunFailed(f"ended with {result.returncode} and said: {last}")
+    try:
+        report = json.loads(result.stdout)
         memory = report["memory"]
         return {
             "seconds": report["step_seconds"]["median"],
             "memory": memory["peak_resident_bytes"] - memory["built_resident_bytes"],
             "machine": report["setting"]["machine"],
         }
-    except KeyError as missing:
-        sys.exit(f"growth: {' '.join(line)}: no {missing} in its JSON; expected that of this checkout's program")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFailed(f"printed something else ({error!r}); expected the JSON of this checkout's program") from None
 
 
 def exponent(values, numbers):
@@ -192,36 +207,55 @@ def table(results):
     for axis in results["axes"]:
         for value, seconds, memory in zip(axis["values"], axis["seconds"]["medians"], axis["memory"]["medians"]):
             lines.append(f"| {axis['name']} | {value} | {seconds:.4g} | {memory / 2**20:.1f} |")
+    if results.get("stopped"):
+        lines += ["", f"Stopped after {results['stopped']}."]
+    if results.get("failures"):
+        lines += ["", "What failed:", ""] + [f"- {text}" for text in results["failures"]]
     lines += ["", "What is expected, and why:", ""]
     lines += [f"- **{axis['name']}**: {axis['why']}." for axis in results["axes"]]
     return "\n".join(lines) + "\n"
 
 
+def measure_all(options, axes):
+    """Runs by axis and value, the machine, what failed, and after how many runs it was stopped, if it was."""
+    found = {(axis.name, v): [] for axis, values in axes for v in values}
+    machine, failures, stopped, done = {}, [], None, 0
+    turns = [(axis, value) for _ in range(options.repeats) for axis, values in axes for value in values]
+    try:
+        for done, (axis, value) in enumerate(turns):
+            print(f"growth {done + 1}/{len(turns)}: {axis.name} {value}", file=sys.stderr)
+            line = command(options, axis, value)
+            try:
+                one = measure(line, options.timeout)
+            except RunFailed as error:
+                failures.append(f"{axis.name} {value}: {error}")
+                print(f"growth: {' '.join(line)}: {error}", file=sys.stderr)
+                continue
+            machine = one.pop("machine")
+            found[axis.name, value].append(one)
+    except KeyboardInterrupt:
+        stopped = f"{done} of {len(turns)} runs"
+        print(f"growth: stopped after {stopped}", file=sys.stderr)
+    return found, machine, failures, stopped
+
+
 def run(parser, options):
     axes = chosen(parser, options)
-    found = {(axis.name, v): [] for axis, values in axes for v in values}
-    total, done, machine = options.repeats * len(found), 0, {}
-    for _ in range(options.repeats):
-        for axis, values in axes:
-            for value in values:
-                done += 1
-                print(f"growth {done}/{total}: {axis.name} {value}", file=sys.stderr)
-                one = measure(command(options, axis, value))
-                machine = one.pop("machine")
-                found[axis.name, value].append(one)
-    results = {
-        "settings": {k: v for k, v in vars(options).items() if not k.startswith("values_") and k not in ("out", "render")},
-        "machine": machine, "date": time.strftime("%Y-%m-%d"), "axes": [],
-    }
-    for axis, values in axes:
+    found, machine, failures, stopped = measure_all(options, axes)
+    settings = {k: v for k, v in vars(options).items() if not k.startswith("values_") and k not in ("out", "render")}
+    results = {"settings": settings, "machine": machine, "date": time.strftime("%Y-%m-%d"), "failures": failures,
+               "stopped": stopped, "axes": []}
+    for axis, wanted in axes:
+        # Values without a run are left out; the page says which failed.
+        values = [v for v in wanted if found[axis.name, v]]
         entry = {"name": axis.name, "values": values, "why": axis.why, "expected": axis.expected}
         for what in ("seconds", "memory"):
-            medians = [statistics.median(m[what] for m in found[axis.name, v]) for v in values]
+            runs = [[m[what] for m in found[axis.name, v]] for v in values]
+            medians = [statistics.median(numbers) for numbers in runs]
             slope, residue = exponent(values, medians)
             locals_ = local_exponents(values, medians)
             entry[what] = {
-                "medians": medians, "all": [[m[what] for m in found[axis.name, v]] for v in values],
-                "exponent": slope, "residue": residue, "local": locals_,
+                "medians": medians, "all": runs, "exponent": slope, "residue": residue, "local": locals_,
                 "verdict": verdict(entry, what, slope, locals_),
             }
         results["axes"].append(entry)
@@ -237,6 +271,8 @@ def main():
     if not os.environ.get("CLEFT"):
         sys.exit("growth: CLEFT names no program; run Scripts/bench/growth, which builds one")
     results = run(parser, options)
+    if not any(axis["values"] for axis in results["axes"]):
+        sys.exit("growth: nothing was measured")
     os.makedirs(options.out, exist_ok=True)
     with open(f"{options.out}/growth.json", "w") as file:
         json.dump(results, file, indent=1)
@@ -245,6 +281,8 @@ def main():
         file.write(text)
     print(text, end="")
     print(f"written: {options.out}/growth.md, {options.out}/growth.json", file=sys.stderr)
+    if results["stopped"] or results["failures"]:
+        sys.exit(130 if results["stopped"] else 1)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Times cleft beside PyTorch, timm, transformers and PEFT (pytorch/cleft_torch.py) on the same cores.
 
-A case is PRESET-BATCH-PRECISION-KIND, such as small-16-bf16-lora. In every round one process of each side runs, cleft
-first; each takes its median step after a few untimed ones. What counts is the median over the rounds of cleft's figure by
-the peer's. Both have the same shapes and threads, pictures that need no loading, captions of 14 to 28 tokens, random
-weights from a seed, and dropout as published; models of different sizes are not compared. `paper` recomputes: the text
-tower's blocks there, those of both towers here.
+A case is PRESET-BATCH-PRECISION-KIND, such as small-16-bf16-lora. In every round one process of each side runs: cleft
+first, in the next round the peer first, and so on. Each takes its median step after a few untimed ones. What counts is the
+median over the rounds of cleft's figure by the peer's. Both have the same shapes and threads, pictures that need no
+loading, captions of 14 to 28 tokens, random weights from a seed, and dropout as published; models of different sizes are
+not compared. `paper` recomputes: the text tower's blocks there, those of both towers here. Variables that set up
+allocators, threads or libraries (MALLOC_*, OMP_*, MKL_*, LD_PRELOAD, ...) are not passed on; each side gets its own.
 
   published   attention, GELU and optimizer as the published program runs them
   tuned       fused attention, GELU and AdamW, and an allocator that keeps freed memory
@@ -46,6 +47,8 @@ PEERS = {
     "tuned": dict(options=[], variables=ALLOCATOR),
     "best": dict(options="--vit_attn eager --attn eager --trim".split(), variables=ALLOCATOR),
 }
+# Variables that change how fast or how large a process is; neither side inherits them.
+SET_ASIDE = ("MALLOC_", "LD_PRELOAD", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "OPENBLAS_", "GOMP_", "OMP_", "GLIBC_TUNABLES", "THP_")
 # oneDNN in place of MKL. Without AMX the products stay float32.
 BEST_FLOAT32 = "--fp32_gemm bf16".split()
 
@@ -83,6 +86,9 @@ NEED_FACTORS = {"published": 1.3, "lora": 1.0, "prompt": 1.15, "eval": 0.2}
 TIME_BUDGETS = {"small": dict(tuned=0.65, best=0.85), "base": dict(tuned=0.65, best=0.85), "paper": dict(tuned=0.40, best=0.80)}
 MEMORY_BUDGET = 0.5
 RATE_BUDGET = 1.5
+
+# Fewer rounds than these are too few for a published table.
+README_ROUNDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +166,11 @@ class ProcessFailed(Exception):
         self.before = list(before)
 
 
+def own_environment():
+    """The environment without what sets up either side."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SET_ASIDE)}
+
+
 def busy_seconds():
     """Seconds that all processors together were busy, or taken by another machine on the same hardware."""
     with open("/proc/stat") as file:
@@ -174,7 +185,7 @@ def children_seconds():
 
 def run(command, variables, timeout):
     """The object that a program prints, and how many processors others kept busy meanwhile."""
-    environment = {**os.environ, **variables}
+    environment = {**own_environment(), **variables}
     busy, own, started = busy_seconds(), children_seconds(), time.monotonic()
     try:
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
@@ -242,26 +253,27 @@ def counts(case, options):
 
 
 def peer_figures(case, found):
+    parameters, memory = found["parameters"], found["rss_mib"]
+    both = dict(peak_mib=memory["peak"], imports_mib=memory["imports"], parameters=parameters["total"],
+                trained=parameters["trainable"])
     if case.kind == "eval":
-        return dict(images=found["image"]["per_s"], captions=found["text"]["per_s"], peak_mib=found["rss_mib"]["peak"])
-    parameters = found["parameters"]
-    return dict(seconds=found["step_s"]["median"], images=found["images_per_s"], peak_mib=found["rss_mib"]["peak"],
-                parameters=parameters["total"], trained=parameters["trainable"])
+        return dict(images=found["image"]["per_s"], captions=found["text"]["per_s"], **both)
+    return dict(seconds=found["step_s"]["median"], images=found["images_per_s"], **both)
 
 
 def cleft_figures(case, found):
-    peak = found["memory"]["peak_resident_bytes"] / 2**20
-    if case.kind == "eval":
-        return dict(images=found["images_per_second"], captions=found["captions_per_second"], peak_mib=peak)
-    setting = found["setting"]
-    return dict(seconds=found["step_seconds"]["median"], images=found["images_per_second"], peak_mib=peak,
+    setting, memory = found["setting"], found["memory"]
+    both = dict(peak_mib=memory["peak_resident_bytes"] / 2**20, imports_mib=memory["start_resident_bytes"] / 2**20,
                 parameters=setting["parameters"], trained=setting["trained_parameters"])
+    if case.kind == "eval":
+        return dict(images=found["images_per_second"], captions=found["captions_per_second"], **both)
+    return dict(seconds=found["step_seconds"]["median"], images=found["images_per_second"], **both)
 
 
 def require_same_model(case, ours, theirs):
     """Equal up to the mask token and the class token's position, which only one of the image towers has."""
     for what in ("parameters", "trained"):
-        if abs(ours.get(what, 0) - theirs.get(what, 0)) > 2 * IMAGE_WIDTHS[case.preset]:
+        if abs(ours[what] - theirs[what]) > 2 * IMAGE_WIDTHS[case.preset]:
             raise ProcessFailed(f"has {theirs[what]} {what} where cleft has {ours[what]}; expected the same model")
 
 
@@ -294,7 +306,8 @@ class Line:
         if self.figure == "images":
             found.append((f"images ≥ {RATE_BUDGET:g}", ratio >= RATE_BUDGET))
         if self.case.kind == "lora" or self.figure == "images":
-            found.append((f"memory ≤ {MEMORY_BUDGET:g}", memory <= MEMORY_BUDGET))
+            towers = " (both towers recomputed)" if self.case.recomputes else ""
+            found.append((f"memory ≤ {MEMORY_BUDGET:g}{towers}", memory <= MEMORY_BUDGET))
         return found
 
     @property
@@ -381,6 +394,11 @@ def remarks(results, lines):
         + ", ".join(f"`{command}`" for command in results["commands"]) + ".",
         "Ratios are medians over the rounds, smallest and largest in brackets.",
     ]
+    imports = {side: [r[side]["imports_mib"] for line in lines for r in line.rounds if "imports_mib" in r[side]]
+               for side in ("cleft", "peer")}
+    if all(imports.values()):
+        text.append(f"PyTorch holds {digits(statistics.median(imports['peer']))} MiB after imports, cleft "
+                    f"{digits(statistics.median(imports['cleft']))} MiB when it begins.")
     if budgets:
         text.append(f"{sum(budgets)} of {len(budgets)} budgets are met.")
     if disturbed:
@@ -404,10 +422,15 @@ def around_markers(path):
     return text.split(start)[0], text.split(end)[1]
 
 
-def write_readme(path, results):
+def write_readme(path, results, few_rounds):
     """Puts the table between the marker lines."""
     if any("--quick" in command for command in results["commands"]):
         sys.exit(f"peer: {path}: peer.json has quick figures, too few for it. Measure without --quick.")
+    short = [f"{case.name} beside {peer} has {len(pair['rounds'])}" for case, peer, pair in pairs(results)
+             if 0 < len(pair["rounds"]) < README_ROUNDS]
+    if short and not few_rounds:
+        sys.exit(f"peer: {path}: too few rounds: {'; '.join(short)}; expected at least {README_ROUNDS} of each. "
+                 "--resume measures more, --few_rounds writes it anyway.")
     start, end = MARKERS
     head, tail = around_markers(path)
     write(path, f"{head}{start}\n\n{markdown(results)}\n{end}{tail}")
@@ -437,7 +460,7 @@ def machine():
 
 
 def output_of(*command):
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, env=own_environment(), capture_output=True, text=True)
     if result.returncode != 0:
         sys.exit(f"peer: `{shlex.join(command)}` {last_words(result)[0]}")
     return result.stdout
@@ -535,17 +558,19 @@ def measure(session, sides, case, peer):
         pair["skipped"] = f"needs about {need:.0f} GB, {free:.0f} GB are free"
         print(f"{case.name:24}  {peer:9}  skipped: {pair['skipped']}", flush=True)
     while len(pair["rounds"]) < options.rounds and "skipped" not in pair:
-        side = "cleft"
+        # By turns, so that neither side always has the machine as the other left it.
+        order = ("cleft", "peer") if len(pair["rounds"]) % 2 == 0 else ("peer", "cleft")
+        found = {}
         try:
-            ours = sides.cleft(case)
+            for side in order:
+                found[side] = sides.cleft(case) if side == "cleft" else sides.peer(case, peer)
             side = "peer"
-            theirs = sides.peer(case, peer)
-            require_same_model(case, ours, theirs)
+            require_same_model(case, found["cleft"], found["peer"])
         except ProcessFailed as error:
             pair["failed"] = f"{'cleft' if side == 'cleft' else 'PyTorch'} {error}"
             print("\n    | ".join([f"{case.name:24}  {peer:9}  FAILED: {pair['failed']}", *error.before]), flush=True)
             break
-        pair["rounds"].append(dict(cleft=ours, peer=theirs))
+        pair["rounds"].append(dict(first=order[0], cleft=found["cleft"], peer=found["peer"]))
         session.save()
         report_round(case, peer, pair["rounds"], options.rounds)
     session.save()
@@ -562,6 +587,9 @@ def report_round(case, peer, rounds, expected):
 
 
 def measure_all(options):
+    aside = sorted(set(os.environ) - set(own_environment()))
+    if aside:
+        print(f"== not passed on to either side: {', '.join(aside)}", flush=True)
     session, sides = Session(options), Sides(options)
     for case in options.cases:
         for peer in options.peers:
@@ -612,6 +640,7 @@ def parse_arguments():
     add("--resume", action="store_true", help="keep the rounds that peer.json has, of these cases and of others")
     add("--report", action="store_true", help="measure nothing: make the table anew from peer.json")
     add("--write_readme", nargs="?", const=README, metavar="FILE", help="put the table into README.md, or into FILE")
+    add("--few_rounds", action="store_true", help=f"--write_readme with fewer than {README_ROUNDS} rounds of a case too")
     add("--work", default=".bench", metavar="DIR", help="where peer.json and peer.md go (default: %(default)s)")
     add("--cleft", default=os.environ.get("CLEFT") or ".build/release/cleft", metavar="PROGRAM", help="the program to measure")
     options = parser.parse_args()
@@ -619,9 +648,11 @@ def parse_arguments():
         parser.error("--write_readme: quick figures are too few for the README; leave out --quick")
     if options.quick:
         options.warmup, options.steps = (1 if options.warmup is None else options.warmup), options.steps or 2
-    if options.write_readme:
-        around_markers(options.write_readme)  # Better now than after hours.
     options.rounds = options.rounds or (2 if options.quick else 5)
+    if options.write_readme:  # Better now than after hours.
+        around_markers(options.write_readme)
+        if options.rounds < README_ROUNDS and not (options.report or options.few_rounds):
+            parser.error(f"--rounds {options.rounds}: --write_readme expects at least {README_ROUNDS}; --few_rounds allows fewer")
     options.cases = chosen_cases(options.cases or (QUICK_CASES if options.quick else DEFAULT_CASES))
     options.arguments, options.python = sys.argv[1:], sys.executable
     options.cleft = os.path.abspath(options.cleft)
@@ -651,7 +682,7 @@ def main():
     write(f"{options.work}/peer.md", text)
     print(f"\n{text}\n== {options.work}/peer.md")
     if options.write_readme and status != 130:
-        write_readme(options.write_readme, results)
+        write_readme(options.write_readme, results, options.few_rounds)
     return status
 
 

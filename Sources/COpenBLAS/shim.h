@@ -36,4 +36,13 @@ static inline unsigned cleft_built_features(void) {
   return features;
 }
 
+/* Tells the core that this thread only looks again and again. */
+static inline void cleft_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
 #endif

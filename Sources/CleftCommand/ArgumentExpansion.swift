@@ -40,7 +40,8 @@ struct ArgumentExpansion {
 
   /// The command that the first words name, whose options follow: a command's subcommand where there is one.
   ///
-  /// - Throws: `CommandLineError.unknown` for a first word that is no command.
+  /// - Throws: `CommandLineError.unknown` for a first word that is no command, or a second one that is no subcommand of
+  ///   a command that has some.
   private static func route(
     _ arguments: [String]
   ) throws(CommandLineError) -> (words: [String], command: any ParsableCommand.Type, rest: [String]) {
@@ -51,6 +52,15 @@ struct ArgumentExpansion {
     )
     if let own = subcommands.first(where: { $0._commandName == word }) {
       return ([command._commandName, own._commandName], own, Array(rest.dropFirst()))
+    }
+    if let word, !word.hasPrefix("-"), let rest = rest.first, !subcommands.isEmpty {
+      let near = nearestNames(to: word, among: subcommands.map { $0._commandName })
+      throw .unknown(
+        Problem(
+          "\(command._commandName) \(rest)", found: "no such command",
+          hint:
+            "Nearest: \(near.joined(separator: ", ")). 'cleft \(command._commandName) --help' lists them all."
+        ))
     }
     return ([command._commandName], command.configuration.defaultSubcommand ?? command, rest)
   }

@@ -10,7 +10,7 @@ public protocol Module: AnyObject {}
 public protocol UnaryLayer: Module {
   /// Applies the layer.
   func callAsFunction(_ x: Tensor, _ context: ForwardContext) -> Tensor
-  /// Applies the layer and adds the result, times a factor a channel, to `residual`.
+  /// Applies the layer and adds the result, times `sum.scale`, to `sum.residual`.
   func callAsFunction(_ x: Tensor, adding sum: LinearSum, _ context: ForwardContext) -> Tensor
 }
 

@@ -34,6 +34,9 @@ public final class HalfMatrix: Sendable {
   }
 
   /// The same memory as a tensor.
+  public var tensor: Tensor { tensor([rows, columns]) }
+
+  /// The same memory as a tensor of that many elements.
   func tensor(_ shape: Shape) -> Tensor {
     Tensor(shape: shape, storage: Storage(halves: storage), offset: offset)
   }

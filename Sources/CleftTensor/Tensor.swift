@@ -1,8 +1,8 @@
 /// A contiguous row-major array of numbers with a place in the tape: float32, or under `--precision bf16-true` bfloat16 where
 /// one product's result is the next one's factor.
 ///
-/// A small value over shared, pooled `Storage`. Operations never change their inputs; the two that write in place
-/// (an optimizer's step, loading weights) go through `withMutablePointer`.
+/// A small value over shared, pooled `Storage`. Operations never change their inputs; an optimizer's step and the loading of
+/// weights write in place.
 public struct Tensor {
   /// Extents, slowest axis first.
   public let shape: Shape
@@ -100,7 +100,8 @@ public struct Tensor {
     try withExtendedLifetime(storage) { try body(UnsafePointer(pointer)) }
   }
 
-  /// Writes the elements in place; every tensor that shares the storage sees it.
+  /// Lends the elements in place; to be written only in float32 tensors, as every tensor that shares the storage sees. One in
+  /// bfloat16 would keep its old values.
   @inline(__always)
   public func withMutablePointer<Result>(_ body: (UnsafeMutablePointer<Float>) throws -> Result) rethrows
     -> Result

@@ -26,16 +26,32 @@ public enum Signals {
     var watched = sigset_t()
     sigemptyset(&watched)
     signal(SIGPIPE, SIG_IGN)
+    useStackOfTheirOwn()
+    var action = sigaction()
+    action.sa_flags = Int32(SA_ONSTACK) | SA_RESTART
+    action.__sigaction_handler.sa_handler = { number in
+      Signals.endUnlessAtWork()
+      if number == SIGINT, Signals.stopRequest == SIGINT { _exit(130) }
+      Signals.request(number)
+    }
     for number in watchedSignals {
       sigaddset(&watched, number)
-      signal(number) { number in
-        Signals.endUnlessAtWork()
-        if number == SIGINT, Signals.stopRequest == SIGINT { _exit(130) }
-        Signals.request(number)
-      }
+      sigaction(number, &action, nil)
     }
     // A parent may have started this process with signals held back.
     pthread_sigmask(SIG_UNBLOCK, &watched, nil)
+  }
+
+  /// Gives this thread a stack for its handlers.
+  ///
+  /// oneDNN's products keep numbers further below the stack pointer than a handler on the same stack leaves alone; a signal
+  /// in the middle of one would change memory that is not its own.
+  private static func useStackOfTheirOwn() {
+    let size = max(1 << 16, 4 * sysconf(Int32(_SC_MINSIGSTKSZ)))
+    // Never given back: the handlers may run until the process ends.
+    guard let memory = malloc(size) else { return }
+    var stack = stack_t(ss_sp: memory, ss_flags: 0, ss_size: size)
+    if sigaltstack(&stack, nil) != 0 { free(memory) }
   }
 
   /// From here on there is something to save: a signal only sets the flag.

@@ -10,7 +10,6 @@ struct StepReport {
   let metrics: [String: Double]
   let gradientNorm: Double
   let learningRate: Double
-
 }
 
 /// The newest checkpoint written by this process, or the one it started from.
@@ -94,10 +93,7 @@ extension Trainer {
   /// Pictures of the first batch, as the model sees them.
   func recordFirst(_ batches: [StepGradients.Batch], _ log: RunLog) throws {
     guard let first = batches.first, !log.recorders.isEmpty else { return }
-    let shown =
-      first.pictures.isEmpty
-      ? try first.plan.indices.map { try pictures.evaluation(task.trainingSamples[$0]) } : first.pictures
-    try log.images(step: 0, "first_batch", shown)
+    try log.images(step: 0, "first_batch", shown(first))
   }
 
   private func isValidationDue(_ done: Int) -> Bool {
@@ -156,7 +152,6 @@ extension Trainer {
       var values = figures.scalars
       values["grad_norm"] = report.gradientNorm
       values["seconds"] = progress.seconds
-
       if progress.skippedSteps > 0 { values["skipped_steps"] = Double(progress.skippedSteps) }
       pace.endInterval()
       try log.record(step: done, values)
@@ -171,14 +166,11 @@ extension Trainer {
       learningRates: optimizer.groups.map { $0.rateScale * report.learningRate })
     let (seconds, recent) = (max(pace.stepSeconds, 1e-9), max(pace.intervalStepSeconds, 1e-9))
     figures.imagesPerSecond = Double(config.batchSize * config.rankCount * config.accumulation) / recent
-
     figures.tokensPerSecond = Double(tokens) / max(pace.seconds, 1e-9)
     figures.stepSeconds = recent
-
     figures.productFraction = pace.fraction(pace.work.products)
     figures.attentionFraction = pace.fraction(pace.work.attention)
     figures.waitFraction = pace.fraction(pace.waitedSeconds)
-
     figures.residentBytes = residentBytes()
     figures.tensorBlocks = Runtime.tensorMemory.allocations
     figures.secondsLeft = seconds * Double(config.maxSteps - done)

@@ -75,16 +75,11 @@ public final class Trainer {
   public func fit(
     from firstStep: Int, progress: RunProgress, log: RunLog, keeper: CheckpointKeeper?
   ) throws {
-    let queue = StepQueue(schedule, from: firstStep, to: config.maxSteps)
     var progress = progress
     var saved = SavePoint(step: firstStep)
     try look(beforeStep: firstStep, &progress, log, keeper)
-    try encodeFrozen(from: firstStep, log)
-    let augmentation = RandomKey(seed: config.seed).split("augmentation")
-    let loader = ImageLoader(
-      samples: task.trainingSamples, pictures: pictures,
-      augmentation: config.augments ? augmentation : nil, workerCount: config.workerCount,
-      plans: { [needsPictures] in needsPictures ? queue.plan($0) : nil })
+    try encodeFrozen(from: firstStep, &progress, log)
+    let loader = makeLoader(from: firstStep)
     defer { loader.stop() }
     for step in firstStep..<max(firstStep, config.maxSteps) {
       let statistics = statistics
@@ -112,6 +107,16 @@ public final class Trainer {
     }
     // All steps are done; what else was to follow, the process that goes on makes up for.
     try limits.requireTime(step: config.maxSteps, stepSeconds: 0)
+  }
+
+  /// Loads the pictures of the steps from one on, none where no step needs them.
+  private func makeLoader(from first: Int) -> ImageLoader {
+    let queue = StepQueue(schedule, from: first, to: config.maxSteps)
+    let augmentation = RandomKey(seed: config.seed).split("augmentation")
+    return ImageLoader(
+      samples: task.trainingSamples, pictures: pictures,
+      augmentation: config.augments ? augmentation : nil, workerCount: config.workerCount,
+      plans: { [needsPictures] in needsPictures ? queue.plan($0) : nil })
   }
 
   /// One step: gradients, a look at the numbers, and the optimizer.
@@ -198,7 +203,7 @@ public final class Trainer {
   private func recordTrace(_ step: Int, _ index: Int, _ batch: StepGradients.Batch) throws {
     guard let trace, trace.covers(step: step + 1) else { return }
     try trace.batch(
-      step: step + 1, index: index, images: batch.images,
+      step: step + 1, index: index, images: ImagePipeline.tensor(shown(batch)),
       inputs: task.inputs(.train, batch.plan.indices))
   }
 

@@ -65,6 +65,7 @@ import Testing
       let files = BaseFiles(toy)
       let error = #expect(throws: TrainingError.self) { try files.requireUnchanged() }
       #expect(error?.problem.location == folder.baseFile && error?.exitStatus == .badData)
+      #expect(error?.problem.found.contains("its times changed") == false)
       let second = #expect(throws: TrainingError.self) {
         try Checkpoint.write(
           folder.contents(toy, step: 2, storesBase: storesBase), into: folder.checkpoints)
@@ -77,6 +78,15 @@ import Testing
       let third = try Checkpoint.write(
         folder.contents(toy, step: 3, storesBase: storesBase), into: folder.checkpoints)
       #expect(try keys(third).contains("base") == storesBase)
+    }
+  }
+
+  @Test func aFileTouchedBeforeItWasReadOnceMayBeTheSame() throws {
+    try CheckpointFolder.with { folder in
+      let toy = try folder.toy()
+      setModified(folder.baseFile, 1_000_000_000_000_000_007)
+      let error = #expect(throws: TrainingError.self) { try BaseFiles.requireUnchanged(toy) }
+      #expect(error?.problem.found.contains("or its times changed before it had been read once") == true)
     }
   }
 

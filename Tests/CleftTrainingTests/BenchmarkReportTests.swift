@@ -24,10 +24,14 @@ import Testing
     return [large: first, small: second]
   }
 
+  /// OpenBLAS is half as fast as the fastest, and has no bfloat16 products.
+  private var rates: [ProductShape: ProductRates.Rate] {
+    [large: .init(fastest: 400_000, openBLAS: 200_000), small: .init(fastest: 100_000, openBLAS: nil)]
+  }
+
   @Test func productsAreHeldAgainstTheLibrary() {
     // 4 · 100,000 and 10 · 2,000 operations; the library takes 1 s and 0.2 s for them.
-    let figures = ProductFigures(
-      entries, steps: 2, rates: [large: 400_000, small: 100_000], stepSeconds: 2)
+    let figures = ProductFigures(entries, steps: 2, rates: rates, stepSeconds: 2)
     #expect(figures.operationsPerStep == 210_000)
     #expect(figures.secondsPerStep == 1.5)
     #expect(abs(figures.librarySecondsPerStep - 0.6) < 1e-12)
@@ -38,6 +42,12 @@ import Testing
     #expect(figures.shapes.map(\.m) == [100, 10])
     #expect(figures.shapes.map(\.countPerStep) == [2, 5])
     #expect(figures.shapes[0].libraryGFLOPS == 0.0004)
+    #expect(abs((figures.openBLASGFLOPS ?? 0) - 0.0002) < 1e-12)
+    #expect(figures.shapes[0].openBLASGFLOPS == 0.0002)
+    #expect(figures.shapes[1].openBLASGFLOPS == nil)
+    let halves = ProductFigures(
+      entries.filter(\.key.isHalf), steps: 2, rates: rates, stepSeconds: 2)
+    #expect(halves.openBLASGFLOPS == nil && halves.libraryGFLOPS > 0)
     #expect(figures.shapes[1].isHalf && figures.shapes[1].transposesA)
   }
 
@@ -60,7 +70,7 @@ import Testing
     }
   }
 
-  private func report() -> StepBenchmarkReport {
+  private func report(pictureSeconds: Double = 0.5) -> StepBenchmarkReport {
     var found = StepMeasurements()
     found.steps = [step(1), step(2), step(1)]
     (found.imagesPerStep, found.firstStepSeconds, found.secondsToFirstStep) = (15, 9, 4)
@@ -69,9 +79,34 @@ import Testing
     let machine = MachineFigures(processor: "some", processorsSeen: 2, version: "1")
     return StepBenchmarkReport(
       found, setting: BenchmarkSetting(machine: machine, options: ["peft": "lora"], model: Nothing()),
-      rates: [large: 400_000, small: 100_000],
+      rates: rates,
       memory: MemoryReport(start: .now, built: .now, found.memory, found.tensorMemory), buildSeconds: 1.5,
-      pictureSeconds: 0.5)
+      pictureSeconds: pictureSeconds)
+  }
+
+  @Test func anAgeThatCannotBeIsLeftOut() {
+    #expect(report(pictureSeconds: 4).start.processSeconds == 0)
+    #expect(report(pictureSeconds: 4.01).start.processSeconds == nil)
+  }
+
+  /// Two equal batches of 6 pairs: 1 s of waiting, 2 s of images, 1 s of texts.
+  @Test func evaluationCountsTheWaitingInAllThatIsAShare() {
+    var found = EvaluationBenchmark.Measurements()
+    found.batchSize = 6
+    (found.dataWait, found.image, found.text) = ([1, 1], [2, 2], [1, 1])
+    found.work = (products: 4, attention: 2)
+    (found.products, found.productBatches, found.textTokens) = (entries, 2, 60)
+    let machine = MachineFigures(processor: "some", processorsSeen: 2, version: "1")
+    let report = EvaluationBenchmarkReport(
+      found, setting: BenchmarkSetting(machine: machine, options: [:], model: Nothing()), rates: rates,
+      memory: MemoryReport(start: .now, built: .now, found.memory, found.tensorMemory), buildSeconds: 1)
+    let shares = report.shares
+    #expect([shares.products, shares.attention, shares.other] == [0.5, 0.25, 0.25])
+    // The libraries take 0.6 s of a batch's 4 s.
+    #expect(abs(report.products.stepEfficiency - 0.15) < 1e-12)
+    #expect(abs(report.products.stepGFLOPS - 210_000 / 4e9) < 1e-12)
+    #expect((report.imagesPerSecond, report.imagesPerSecondWithData) == (3, 2))
+    #expect((report.captionsPerSecond, report.textTokensPerSecond) == (6, 30))
   }
 
   @Test func stepsAreSummedUp() {
@@ -110,8 +145,8 @@ import Testing
     #expect(keys("step_seconds") == ["max", "median", "min"])
     #expect(
       keys("products") == [
-        "gflops", "library_gflops", "library_seconds_per_step", "noted_steps", "operations_per_step",
-        "seconds_per_step", "shapes", "step_efficiency", "step_gflops",
+        "gflops", "library_gflops", "library_seconds_per_step", "noted_steps", "openblas_gflops",
+        "operations_per_step", "seconds_per_step", "shapes", "step_efficiency", "step_gflops",
       ])
     #expect(
       keys("memory") == [

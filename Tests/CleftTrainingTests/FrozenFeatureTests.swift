@@ -1,5 +1,6 @@
 import CleftAdapters
 import CleftData
+import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
@@ -67,6 +68,53 @@ import Testing
     }
   }
 
+  @Test func encodingIsOnTheClockOfTheRun() throws {
+    try Bench.withPictures { bench in
+      let (task, encoder) = try bench.contrastive()
+      let image = CountingImageTower(encoder.image.model)
+      image.pauseMicroseconds = 60_000
+      encoder.image.model = image
+      task.keepFeatures(Bench.keeping)
+      let run = try bench.fit(task, to: 1)
+      #expect(run.seconds - run.stepSeconds >= 0.06, "a chunk at least, beside the step")
+    }
+  }
+
+  @Test func timeThatEndsWhileEncodingSaysWhatIsLost() throws {
+    try Bench.withPictures { bench in
+      let task = try bench.contrastive().task
+      task.keepFeatures(Bench.keeping)
+      let first = try bench.fit(task, to: 1)
+      for start in [FrozenRun.Outcome(), first] {
+        task.keepFeatures(Bench.keeping)
+        let error = #expect(throws: TrainingError.self) {
+          try bench.fit(task, from: start, to: 6, limits: RunLimits(maxSeconds: 0))
+        }
+        let problem = try #require(error).problem
+        #expect(error?.exitStatus == .stoppedEarly && problem.location == "step \(start.step)")
+        #expect(problem.found.hasPrefix("--max_time is over") && problem.found.hasSuffix("captions encoded"))
+        for option in ["more --max_time", "--no_feature_cache"] { #expect(problem.hint.contains(option)) }
+        #expect(problem.hint.contains("--resume_ckpt last") == (start.step > 0))
+      }
+    }
+  }
+
+  @Test func onlyStepsOfTheTraceReadTheirPictures() throws {
+    try Bench.withPictures { bench in
+      let (task, encoder) = try bench.contrastive()
+      task.keepFeatures(Bench.keeping)
+      let trace = try RunTrace(folder: bench.folder + "/trace", steps: 2)
+      try trace.start(model: encoder, description: ModelDescription(encoder: encoder.config), options: [])
+      _ = try bench.fit(task, to: 6, trace: trace)
+      let batches = FileSystem.list(bench.folder + "/trace").filter { $0.hasPrefix("step") }
+      #expect(batches == ["step1.batch0.safetensors", "step2.batch0.safetensors"])
+      let images = try SafeTensorsFile("\(bench.folder)/trace/\(batches[1])").tensor("images")
+      #expect(images.shape == [Bench.batchSize, 3, 28, 28] && Set(images.array).count > 2)
+      // Each is encoded once; those of the first batch are shown, and those of two steps are traced.
+      #expect(bench.decodings == Bench.trainingCount + Bench.validationCount + 3 * Bench.batchSize)
+    }
+  }
+
   private func requireClose(_ a: [Double], _ b: [Double]) throws {
     try #require(a.count == b.count)
     for (x, y) in zip(a, b) { #expect(abs(x - y) < 1e-5 * max(1, abs(y)), "\(a) \(b)") }
@@ -131,6 +179,27 @@ import Testing
     #expect(kept(task) == [])
     inText.isTrainable = false
     #expect(kept(task) == ["train captions", "valid captions"])
+  }
+
+  @Test func whatIsKeptHasANameAndASize() throws {
+    let (task, encoder) = try Bench().contrastive()
+    #expect(task.tokenCount(.train, [0]) > 0)
+    task.keepFeatures(Bench.keeping)
+    #expect(task.frozen?.kept == "captions and pictures, validation")
+    #expect(task.tokenCount(.train, [0]) == 0 && task.tokenCount(.valid, [0]) == 0, "nobody reads them")
+    let notices = task.frozen?.notices ?? []
+    for (what, size) in [("different captions", "1 KiB"), ("training pictures", "5 KiB")] {
+      #expect(notices.contains { $0.contains(what) && $0.contains("kept (\(size))") }, "\(notices)")
+    }
+    try #require(encoder.text.model.parameters.last).cell.isTrainable = true
+    task.keepFeatures(Bench.keeping)
+    #expect(task.frozen?.kept == "pictures, validation" && task.tokenCount(.train, [0]) > 0)
+    var keeping = Bench.keeping
+    keeping.augments = true
+    task.keepFeatures(keeping)
+    #expect(task.frozen?.kept == "validation" && task.frozen?.keptForTraining == "none")
+    task.keepFeatures(.none)
+    #expect(task.frozen?.kept == "none")
   }
 
   @Test func dropoutInForceKeepsTrainingCaptionsOut() throws {

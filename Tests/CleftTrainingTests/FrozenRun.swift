@@ -20,7 +20,8 @@ struct FrozenRun {
   /// Plenty of room, no augmentation, many epochs.
   static let keeping = FeatureKeeping(limitBytes: 1 << 30, augments: false, drawCount: 1e6)
 
-  private var folder = ""
+  /// Where the pictures lie.
+  private(set) var folder = ""
   /// Nothing stays in memory, so that every picture read is decoded.
   private let pictures = PictureStore(pipeline: ImagePipeline(sizePixels: 28), memoryBytes: 0)
 
@@ -132,6 +133,10 @@ struct FrozenRun {
     var validationLosses: [Double] = []
     var weights: [String: [Float]] = [:]
     var state: [String: Tensor] = [:]
+    /// What the first record says of the run's clock.
+    var seconds = 0.0
+    /// What the newest step took.
+    var stepSeconds = 0.0
   }
 
   /// A run of a kind of task, from the start or from where another one ended.
@@ -149,7 +154,8 @@ struct FrozenRun {
 
   /// A run of a task.
   func fit(
-    _ task: any TrainingTask, _ shape: Step = Step(), from start: Outcome = Outcome(), to last: Int
+    _ task: any TrainingTask, _ shape: Step = Step(), from start: Outcome = Outcome(), to last: Int,
+    limits: RunLimits = RunLimits(), trace: RunTrace? = nil
   ) throws -> Outcome {
     var config = TrainerConfig(
       batchSize: Self.batchSize, maxSteps: last,
@@ -159,7 +165,9 @@ struct FrozenRun {
     (config.logEverySteps, config.validateEverySteps, config.validatesAtEnd) = (1, 2, false)
     let optimizer = SGD(ParameterGroups.single(task.model, weightDecay: 0), momentum: 0.9)
     if start.step > 0 { try optimizer.restore(start.state) }
-    let trainer = try Trainer(task: task, optimizer: optimizer, pictures: pictures, config: config)
+    let trainer = try Trainer(
+      task: task, optimizer: optimizer, pictures: pictures, config: config, limits: limits)
+    trainer.trace = trace
     let descriptor = open("/dev/null", O_WRONLY)
     defer { close(descriptor) }
     let (log, recorder) = (RunLog(descriptor: descriptor, environment: [:]), LossRecorder())
@@ -169,17 +177,21 @@ struct FrozenRun {
     return Outcome(
       step: last, losses: recorder.losses, validationLosses: recorder.validationLosses,
       weights: Dictionary(uniqueKeysWithValues: weights),
-      state: Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.tensor.copied()) }))
+      state: Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.tensor.copied()) }),
+      seconds: recorder.seconds ?? 0, stepSeconds: trainer.newestStepSeconds)
   }
 }
 
 /// Remembers losses.
 private final class LossRecorder: RunRecorder {
   var (losses, validationLosses): ([Double], [Double]) = ([], [])
+  /// Of the first record that has them.
+  var seconds: Double?
 
   func record(step: Int, scalars: [String: Double]) throws {
     if let loss = scalars["train_loss"] { losses.append(loss) }
     if let loss = scalars["val_loss"] { validationLosses.append(loss) }
+    seconds = seconds ?? scalars["seconds"]
   }
 }
 
@@ -187,6 +199,8 @@ private final class LossRecorder: RunRecorder {
 final class CountingImageTower: ImageTower {
   @Child("") var base: any ImageTower
   var count = 0
+  /// How long a call waits.
+  var pauseMicroseconds: UInt32 = 0
 
   init(_ base: any ImageTower) { _base.wrappedValue = base }
 
@@ -199,6 +213,7 @@ final class CountingImageTower: ImageTower {
 
   func feature(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> Tensor {
     count += images.shape[0]
+    usleep(pauseMicroseconds)
     return base.feature(images, pooling: pooling, context)
   }
 }

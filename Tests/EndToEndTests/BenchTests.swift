@@ -34,7 +34,9 @@ import Testing
     #expect(abs(number(found["images_per_second"]) * step - 4) < 1e-6)
 
     let products = try #require(found["products"] as? [String: Any])
-    for name in ["operations_per_step", "gflops", "step_gflops", "library_gflops", "step_efficiency"] {
+    for name in [
+      "operations_per_step", "gflops", "step_gflops", "library_gflops", "openblas_gflops", "step_efficiency",
+    ] {
       #expect(number(products[name]) > 0, "\(name)")
     }
     let shapes = try #require(products["shapes"] as? [[String: Any]])
@@ -81,6 +83,10 @@ import Testing
     (["--model", "tiny", "--image_size", "100"], "100"),
     (["--model", "tiny", "--img_cls_ft"], "--img_cls_ft"),
     (["eval", "--images", "0"], "--images is 0"),
+    (["kernals"], "bench kernals: no such command. Nearest: kernels, "),
+    (["plan", "--gflops_per_core", "1e300"], "--gflops_per_core is 1e+300"),
+    (["plan", "--efficiency", "1e-9"], "--efficiency is 1e-09"),
+    (["plan", "--max_steps", "9000000000000000000"], "--max_steps is 9000000000000000000"),
     (["--model", "tiny", "--freeze_vit", "--warm_up", "40000"], "--warm_up"),
   ])
   func whatCannotBeMeasuredIsSaidInOneLine(_ arguments: [String], _ text: String) throws {
@@ -90,5 +96,26 @@ import Testing
     #expect(result.errors.hasPrefix("cleft: error: "))
     #expect(result.errors.contains(text), "\(result.errors)")
     #expect(result.errors.filter { $0 == "\n" }.count == 1)
+  }
+
+  /// A measured rate belongs to as many cores as there are threads, and no more.
+  @Test func whatIsExtrapolatedIsNotCalledMeasured() throws {
+    let found = try object(["plan", "--model", "tiny", "--threads", "1", "--cores", "2,64"])
+    let machines = try #require(found["machines"] as? [[String: Any]])
+    #expect(machines.count == 6)
+    for machine in machines {
+      for name in ["gflops_per_core", "bf16_gflops_per_core", "bandwidth_gbs"] {
+        #expect((machine[name] as? [String: Any])?["basis"] as? String == "assumed", "\(name)")
+      }
+    }
+  }
+
+  @Test func aPlanOfExtremesIsPrinted() throws {
+    let result = try Tool.run([
+      "bench", "plan", "--model", "tiny", "--no_measure", "--cores", "1", "--gflops_per_core", "1e-3",
+      "--efficiency", "1e-6", "--bandwidth_gbs", "1e-3", "--max_steps", "1000000000", "--memory_gib", "1e-3",
+    ])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("more than 0.0 GiB: training at 32"), "\(result.output)")
   }
 }

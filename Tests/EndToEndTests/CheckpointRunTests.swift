@@ -85,6 +85,32 @@ import Testing
     #expect(other.status == 78 && other.errors.contains("seed 8"), "\(other.errors)")
   }
 
+  @Test func aCheckpointOlderThanAnOptionGoesOn() throws {
+    let folder = try Tool.scratch()
+    let options = tiny + ["--freeze_vit", "--max_steps", "2", "--checkpoint_every", "1"]
+    try #require(try Tool.run(options, in: folder).status == 0)
+    let checkpoints = try run(folder) + "/checkpoints"
+    func resumed(_ more: [String]) throws -> Tool.Result {
+      FileSystem.remove(checkpoints + "/step-00000002")
+      return try Tool.run(options + ["--resume_ckpt", checkpoints + "/step-00000001"] + more, in: folder)
+    }
+    let without = try resumed(["--no_feature_cache"])
+    try #require(without.status == 0, "\(without.errors)")
+    #expect(without.errors.contains("features kept of frozen towers (none, not validation)"))
+    // As if it had been written without one flag, with another that must not count, and without a word on features.
+    let path = checkpoints + "/step-00000001/state.json"
+    let lines = String(decoding: try FileSystem.read(path), as: UTF8.self).split(separator: "\n")
+    let older = lines.filter { !$0.contains("\"features kept\"") }
+      .map { $0.replacing("\"no_augmentation\"", with: "\"no_feature_cache\"") }
+    try #require(older.count == lines.count - 1 && older.contains { $0.contains("\"no_feature_cache\"") })
+    try FileSystem.write(Data(older.joined(separator: "\n").utf8), to: path)
+    let plain = try resumed([])
+    try #require(plain.status == 0, "\(plain.errors)")
+    #expect(plain.errors.contains("features kept of frozen towers (validation, not none)"))
+    let other = try resumed(["--no_augmentation"])
+    #expect(other.status == 78 && other.errors.contains("no_augmentation true"), "\(other.errors)")
+  }
+
   @Test func aFileIsNothingToResume() throws {
     let folder = try Tool.scratch()
     let file = Tool.root.appendingPathComponent("Tests/Fixtures/ckpt/tiny.ckpt").path

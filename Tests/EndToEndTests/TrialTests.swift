@@ -23,6 +23,7 @@ import Testing
       let weight_bytes, gradient_bytes, optimizer_bytes, activation_bytes, peak_resident_bytes: Int
       let checkpoint_bytes, steps: Int
       let step_seconds, run_hours: Double
+      let features_kept: String
     }
     let folder = try Tool.scratch()
     let arguments = tiny + ["--devices", "1", "--freeze_vit", "--dry_run"]
@@ -39,11 +40,17 @@ import Testing
     #expect(figures.steps == 50 && figures.step_seconds > 0)
     #expect(abs(figures.run_hours - figures.step_seconds * 50 / 3600) < 1e-9)
     #expect((figures.samples["train"] ?? 0) > 8)
+    #expect(figures.features_kept == "validation", "training pictures are augmented")
     #expect(!hasRuns(folder))
 
     let text = try Tool.run(arguments, in: folder).output
     for part in ["parameters", "optimizer state", "seconds a step", "one checkpoint", "train rows"] {
       #expect(text.contains(part), "\(text)")
+    }
+    #expect(!text.contains("with nothing kept"), "what is kept for validation changes no step")
+    let kept = try Tool.run(arguments + ["--no_augmentation", "--max_steps", "1000"], in: folder).output
+    for part in ["pictures, validation", "seconds a step, with nothing kept", "were nothing kept"] {
+      #expect(kept.contains(part), "\(kept)")
     }
   }
 
@@ -72,6 +79,7 @@ import Testing
     let idle = [
       "--gather_features", "--cached_negatives", "--inherit_logit_scale", "--ctx_length", "--ctx_init",
       "--num_classes", "--train_sub_set", "--non_strict", "--sgd", "--trace_steps", "--spike_z",
+      "--no_feature_cache",
     ]
     let values = [
       "--ctx_length": "16", "--ctx_init": "caption", "--num_classes": "5", "--trace_steps": "3",

@@ -24,10 +24,11 @@ struct BenchCommand: ParsableCommand {
         As in training, dropout is on, the heads have two layers unless --linear_proj, and the image feature is the \
         class token unless --pool_feat.
 
-        After the timed steps each of their matrix products is repeated by a plain call of the library (OpenBLAS, for \
-        bfloat16 oneDNN) on all threads and on one, of which the faster counts. 'step efficiency' is the time that \
-        those calls would take in all over that of a step: what is missing to 100 % went into slower products, \
-        attention and everything else.
+        After the timed steps each of their matrix products is repeated by plain calls of the libraries (OpenBLAS and \
+        oneDNN, for bfloat16 oneDNN alone) on all threads and, where it is small, on one; the fastest of several calls \
+        counts. 'step efficiency' is the time that those calls would take in all over that of a step: what is missing \
+        to 100 % went into slower products, attention and everything else. It can pass 100 % where the machine was \
+        slower during the steps, and in bfloat16, where some products here also leave a bfloat16 result.
         """)
 
     @Option(help: .value("steps", "Timed steps, at least 1.")) var steps = 5
@@ -62,7 +63,9 @@ struct BenchCommand: ParsableCommand {
       abstract: "Time both encoders as an evaluation uses them: pictures and captions a second.",
       discussion: """
         The model is that of 'cleft bench step'. Nothing is kept for backward, and there is no dropout. Each batch has \
-        as many pictures as captions; they are timed apart.
+        as many pictures as captions; they are timed apart. Each caption is encoded by itself, also where two are \
+        equal. Shares and the rate over a batch count the waiting for pictures; pictures and captions a second are \
+        the encoders' own.
         """)
 
     @Option(help: .value("pictures", "Timed pictures, rounded up to whole batches. Default: 10 batches."))

@@ -14,15 +14,16 @@ struct BenchPlanCommand: ParsableCommand {
       of 4 ranks of 72 pairs, then 8,000 steps of prompt tuning, then CheXpert-5x200. With any it is one training, as \
       'cleft train' would build it; the model is made in no other sense, and no weights are needed.
 
-      Rates of the line of the fewest cores are measured first, which takes a second or two; all others are assumed \
-      ones of a server's cores unless given. --check holds the same arithmetic against measured steps.
+      Rates of lines of no more cores than threads are measured first, which takes a second or two; those of bfloat16 \
+      stand in the line with AMX where this processor has it, else in the one without. All others are assumed ones of \
+      a server's cores unless given. --check holds the same arithmetic against measured steps.
       """)
 
   @OptionGroup var model: ModelOptions
 
   @Option(help: .value("pairs", "Pairs of a batch of one rank, 2 ... 1048576.")) var batch_size = 72
   @Option(help: .value("ranks", "Data-parallel ranks, 1 ... 65536, each with its own loss.")) var devices = 4
-  @Option(help: .value("steps", "Optimizer steps, at least 1.")) var max_steps = 40_000
+  @Option(help: .value("steps", "Optimizer steps, 1 ... 1000000000.")) var max_steps = 40_000
   @Flag(help: "SGD with momentum instead of AdamW.") var sgd = false
   @Flag(help: "Adafactor instead of AdamW; wins over --sgd.") var adafactor = false
   @Option(help: .value("tokens", "Shortest caption, at least 1 token.")) var caption_min = 14
@@ -37,31 +38,33 @@ struct BenchPlanCommand: ParsableCommand {
   @Option(help: .value("which", "bfloat16 lines with AMX, without or both: yes, no, both."))
   var amx = "both"
   @Option(
-    help: .value("rate", "10⁹ float32 operations a second and core, above 0. Default: measured or 100."))
+    help: .value("rate", "10⁹ float32 operations a second and core, 0.001 ... 1e9. Default: measured or 100.")
+  )
   var gflops_per_core: Double?
   @Option(
-    help: .value("rate", "The same of bfloat16 without AMX, above 0. Default: measured or 200."))
+    help: .value("rate", "The same of bfloat16 without AMX. Default: measured or 200."))
   var bf16_gflops_per_core: Double?
-  @Option(help: .value("rate", "The same with AMX, above 0. Default: 700.")) var amx_gflops_per_core: Double?
+  @Option(help: .value("rate", "The same with AMX. Default: measured or 700."))
+  var amx_gflops_per_core: Double?
   @Option(
     help: .value(
-      "rate", "10⁹ bytes a second of memory, all cores, above 0. Default: measured, or 4 a core."))
+      "rate", "10⁹ bytes a second of memory, all cores. Default: measured, or 4 a core."))
   var bandwidth_gbs: Double?
   @Option(
     help: .value(
       "share",
-      "What a step's products reach of those rates, above 0 up to 1. Default: 0.85 up to 4 cores, or 0.7."))
+      "What a step's products reach of those rates, 1e-6 ... 1. Default: 0.85 up to 4 cores, or 0.7."))
   var efficiency: Double?
   @Option(
-    help: .value("share", "What attention reaches of the float32 rate, above 0 up to 1. Default: 0.5."))
+    help: .value("share", "What attention reaches of the float32 rate, 1e-6 ... 1. Default: 0.5."))
   var attention_efficiency: Double?
   @Option(
     help: .value("processes", "Processes that share the ranks, a divisor of --devices; each has --cores."))
   var processes = 1
-  @Option(help: .value("rate", "10⁹ bytes a second between processes, above 0. Default: 10."))
+  @Option(help: .value("rate", "10⁹ bytes a second between processes. Default: 10."))
   var network_gbs: Double?
-  @Option(help: .value("size", "Memory of a process in GiB, above 0. Default: this machine's."))
-  var memory_gb: Double?
+  @Option(help: .value("GiB", "Memory of a process, 0.001 ... 1000000000. Default: this machine's."))
+  var memory_gib: Double?
   @Option(
     help: .value("threads", "Threads to measure with, at least 1. Default: the processors usable here."))
   var threads: Int?
@@ -74,7 +77,8 @@ struct BenchPlanCommand: ParsableCommand {
     try requireOption(
       (2...1 << 20).contains(batch_size), "batch_size", batch_size, "2 ... 1048576; a pair needs negatives")
     try requireOption((1...65_536).contains(devices), "devices", devices, "1 ... 65536")
-    try requireOption(max_steps >= 1, "max_steps", max_steps, "at least 1")
+    try requireOption(
+      (1...1_000_000_000).contains(max_steps), "max_steps", max_steps, "1 ... 1000000000")
     try requireOption(caption_min >= 1, "caption_min", caption_min, "at least 1")
     try requireOption(
       (caption_min...65_536).contains(caption_max), "caption_max", caption_max,
@@ -87,12 +91,12 @@ struct BenchPlanCommand: ParsableCommand {
     for (name, value) in [
       ("gflops_per_core", gflops_per_core), ("bf16_gflops_per_core", bf16_gflops_per_core),
       ("amx_gflops_per_core", amx_gflops_per_core), ("bandwidth_gbs", bandwidth_gbs),
-      ("network_gbs", network_gbs), ("memory_gb", memory_gb),
+      ("network_gbs", network_gbs), ("memory_gib", memory_gib),
     ] {
-      if let value { try requireOption(value > 0 && value.isFinite, name, value, "a number above 0") }
+      if let value { try requireOption((1e-3...1e9).contains(value), name, value, "0.001 ... 1000000000") }
     }
     for (name, value) in [("efficiency", efficiency), ("attention_efficiency", attention_efficiency)] {
-      if let value { try requireOption(value > 0 && value <= 1, name, value, "above 0 up to 1") }
+      if let value { try requireOption((1e-6...1).contains(value), name, value, "0.000001 ... 1") }
     }
     _ = try (coreCounts(), precisions())
     if check == files.isEmpty {
@@ -125,7 +129,7 @@ struct BenchPlanCommand: ParsableCommand {
     return BenchPlan(
       title: isPublished ? "the published recipe" : "training as described",
       stages: try isPublished ? stages.published() : stages.described(), precisions: try precisions(),
-      lines: try lines(), memoryBytes: memory_gb.map { $0 * 1_073_741_824 } ?? Self.memoryHere)
+      lines: try lines(), memoryBytes: memory_gib.map { $0 * 1_073_741_824 } ?? Self.memoryHere)
   }
 
   // MARK: - Machines
@@ -140,7 +144,8 @@ struct BenchPlanCommand: ParsableCommand {
 
   private func lines() throws -> [BenchPlan.Line] {
     let (rates, counts, precisions) = (rates, try coreCounts(), try precisions())
-    let measured = rates.measured(cores: counts.min() ?? 1)
+    let measured = rates.measured(
+      cores: counts.min() ?? 1, roundsProducts: precisions.contains(where: \.roundsProducts))
     return counts.flatMap { cores in
       precisions.flatMap { precision -> [BenchPlan.Line] in
         let kinds = !precision.roundsProducts ? [false] : amx == "both" ? [false, true] : [amx == "yes"]
@@ -177,39 +182,5 @@ struct BenchPlanCommand: ParsableCommand {
       let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Double($0) })
     else { return nil }
     return kibibytes * 1024
-  }
-}
-
-/// Rates as options give them, on top of measured or assumed ones.
-struct BenchPlanRates {
-  var float, half, amx, bandwidth, efficiency, attentionEfficiency: Double?
-  var processes = 1
-  var network: Double?
-  var measures = true
-
-  /// Rates of this machine; nil if nothing is to be measured, or nothing would be used.
-  func measured(cores: Int) -> CostModelMachine? {
-    guard measures, float == nil || half == nil || bandwidth == nil else { return nil }
-    return CostModelMachine.measured(cores: cores)
-  }
-
-  /// A machine; `measured` counts for as many cores as it has.
-  func machine(cores: Int, hasAMX: Bool, measured: CostModelMachine?) -> CostModelMachine {
-    var machine = CostModelMachine.server(cores: cores, hasAMX: hasAMX)
-    if let measured, measured.cores == cores {
-      (machine.floatRate, machine.bandwidth) = (measured.floatRate, measured.bandwidth)
-      if !hasAMX { machine.halfRate = measured.halfRate }
-    }
-    func given(_ value: Double?, or figure: CostModelMachine.Figure) -> CostModelMachine.Figure {
-      value.map { CostModelMachine.Figure($0, .given) } ?? figure
-    }
-    machine.floatRate = given(float, or: machine.floatRate)
-    machine.halfRate = given(hasAMX ? amx : half, or: machine.halfRate)
-    machine.bandwidth = given(bandwidth, or: machine.bandwidth)
-    machine.efficiency = given(efficiency, or: machine.efficiency)
-    machine.attentionEfficiency = given(attentionEfficiency, or: machine.attentionEfficiency)
-    machine.network = given(network, or: machine.network)
-    machine.processes = processes
-    return machine
   }
 }

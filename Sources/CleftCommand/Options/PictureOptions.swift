@@ -20,7 +20,11 @@ struct PictureOptions: ParsableArguments {
   var on_bad_row = BadRowPolicy.stop
 
   @Flag(
-    help: "Start without looking at every picture first; a damaged one then ends the run when it comes up.")
+    help:
+      """
+      Start without looking at every picture first; a damaged one then ends the run when it comes up, where features are \
+      kept also one that no step takes.
+      """)
   var skip_picture_check = false
 
   @Option(

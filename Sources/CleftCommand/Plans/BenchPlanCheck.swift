@@ -59,16 +59,17 @@ struct BenchPlanCheck: Encodable {
 
   /// Reads a measurement, builds the same model and counts it.
   ///
-  /// Rates are those of this machine, measured now, where no option gives them.
+  /// Rates are those of this machine, measured now, where no option gives them and it has as many threads.
   ///
   /// - Throws: `TrainingError.badData` if the file holds something else.
   init(_ file: String, rates: BenchPlanRates) throws {
     let measured = try Self.read(file)
     let options = BenchPlanCheck.Options(measured.setting.options)
-    let threads = measured.setting.machine.threads
-    let machine = rates.machine(
-      cores: threads, hasAMX: false, measured: rates.measured(cores: threads))
+    let threads = max(1, measured.setting.machine.threads)
     let (stage, precision) = try options.stage(file)
+    let machine = rates.machine(
+      cores: threads, hasAMX: BenchPlanRates.hasAMX,
+      measured: rates.measured(cores: threads, roundsProducts: precision.roundsProducts))
     let model = try stage.counts(precision)
     let optimizer = stage.optimizer ?? .adamw
     let time = CostModelStepTime(model, on: machine, rankCount: stage.rankCount, optimizer: optimizer)
@@ -137,6 +138,7 @@ struct BenchPlanCheck: Encodable {
       "memory, GB/s: " + figure("all cores", row.bandwidth) + "; " + figure("products reach", row.efficiency)
         + " of the rates",
       "memory is the most of the process less what it had when it began; it rounds blocks up.",
+      "not counted: kept features, the second pass of --cached_negatives.",
     ]
   }
 }
@@ -168,6 +170,7 @@ extension BenchPlanCheck {
         throw TrainingError.badData(
           Problem("\(file): precision", found: "'\(values["precision"] ?? "")'", expected: "32 or bf16"))
       }
+      try requireSense(file)
       let model: ModelOptions
       do { model = try ModelOptions.parse(arguments) } catch {
         throw TrainingError.badData(
@@ -191,6 +194,21 @@ extension BenchPlanCheck {
         optimizer: optimizer,
         recomputes: model.grad_ckpt)
       return (stage, precision)
+    }
+
+    /// Numbers that no measured step has.
+    private func requireSense(_ file: String) throws(TrainingError) {
+      let least = [
+        ("batch_size", 2), ("caption_min", 1), ("caption_max", 1), ("devices", 1),
+        ("accumulate_grad_batches", 1), ("text_depth", 1), ("image_depth", 1),
+      ]
+      for (name, least) in least {
+        guard let value = values[name], let number = Int(value), !(least...1 << 20).contains(number) else {
+          continue
+        }
+        throw .badData(
+          Problem("\(file): \(name)", found: value, expected: "\(least) ... 1048576"))
+      }
     }
 
     private var precision: CostModel.Precision? {

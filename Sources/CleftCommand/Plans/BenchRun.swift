@@ -107,7 +107,7 @@ struct BenchRun {
     let found = try benchmark.run { progress("step", $0, $1) }
     withExtendedLifetime(data.files) {}
     return StepBenchmarkReport(
-      found, setting: setting(build.plan), rates: ProductRates.measure(found.products.keys),
+      found, setting: setting(build.plan), rates: rates(found.products),
       memory: MemoryReport(start: start, built: build.memory, found.memory, found.tensorMemory),
       buildSeconds: build.seconds, pictureSeconds: data.seconds)
   }
@@ -129,9 +129,17 @@ struct BenchRun {
     let found = try benchmark.run { progress("batch", $0, $1) }
     withExtendedLifetime(data.files) {}
     return EvaluationBenchmarkReport(
-      found, setting: setting(build.plan), rates: ProductRates.measure(found.products.keys),
+      found, setting: setting(build.plan), rates: rates(found.products),
       memory: MemoryReport(start: start, built: build.memory, found.memory, found.tensorMemory),
       buildSeconds: build.seconds)
+  }
+
+  /// What the libraries reach on the same shapes.
+  private func rates(
+    _ products: [ProductShape: ProductLog.Entry]
+  ) -> [ProductShape: ProductRates.Rate] {
+    if isatty(2) == 1 { say("measuring the library on \(products.count) shapes") }
+    return ProductRates.measure(products.keys)
   }
 
   /// A model with its optimizer, and what making them took.

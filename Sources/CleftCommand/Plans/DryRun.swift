@@ -15,10 +15,10 @@ struct DryRun {
     let log = RunLog()
     for line in options.idleOptions { log.warn(line) }
     let parts = try run.makeParts(log)
-
     var config = try run.trainerConfig(parts.splits.training)
     let task = try run.makeTask(parts, config)
-    for notice in task.frozen?.notices ?? [] { log.say("\(notice) Not so in the steps tried out here.") }
+    let features = task.frozen
+    for notice in features?.notices ?? [] { log.say("\(notice) Not so in the steps tried out here.") }
     // Encoding all samples first is no trial.
     task.keepFeatures(.none)
     (config.maxSteps, config.logEverySteps, config.maxValidationBatches) = (Self.steps, 1, 1)
@@ -33,9 +33,8 @@ struct DryRun {
       parts: ParameterPart.parts(of: parts.plan.model), samples: parts.splits,
       optimizerBytes: parts.optimizer.state.reduce(0) { $0 + 4 * $1.tensor.count },
       before: before, after: MemoryFigures.now, stepSeconds: trainer.newestStepSeconds,
-      steps: options.optimizer.max_steps,
+      steps: options.optimizer.max_steps, features: features,
       checkpointBytes: run.contents(parts, RunState(step: 0, settings: [:])).byteCount)
     print(options.run.json ? figures.json : figures.text)
   }
-
 }

@@ -72,8 +72,8 @@ extension TrainOptions {
       ),
       (
         "--no_feature_cache",
-        model.no_feature_cache && !model.freeze_vit && !model.freeze_llm && !model.prompt_ft,
-        "no tower is frozen"
+        model.no_feature_cache && !model.freeze_vit && !model.freeze_llm,
+        "no tower is frozen as a whole"
       ),
     ]
   }

@@ -92,7 +92,6 @@ extension TrainRun {
     let folder = options.data.folder + "/"
     let loss = options.optimizer.loss
     let hasLabels = options.data.balance_training || loss.img_cls_ft || loss.class_wise
-
     settings["training samples"] = Checksum.of(
       training.samples.map { sample in
         let path = sample.imagePath
@@ -102,25 +101,29 @@ extension TrainRun {
     return settings
   }
 
-  /// Options that change no number of the training, and so may differ in the process that goes on.
+  /// Options that change no number of the training but for rounding, and so may differ in the process that goes on.
   private static let freeOptions: Set<String> = [
     "resume_ckpt", "log_dir", "experiment_name", "threads", "num_workers", "image_cache", "checkpoint_every",
     "checkpoint_minutes", "checkpoint_epochs", "keep_checkpoints", "keep_best", "monitor", "monitor_mode",
     "whole_checkpoints", "test_best", "log_every", "val_every", "no_tensorboard", "histogram_every", "trace",
     "trace_steps", "json", "picture", "print_config", "accelerator", "data_dir", "prepared",
     "skip_picture_check", "preview", "on_bad_row", "valid_csv", "test_csv", "valid_split", "max_time",
-    "on_nan",
-    "on_spike", "spike_z", "detect_anomaly", "model_dir", "dry_run", "dev",
+    "on_nan", "on_spike", "spike_z", "detect_anomaly", "model_dir", "dry_run", "dev", "no_feature_cache",
   ]
 
   /// What depends on the machine, not on options: a resumed run that differs in it is equal to rounding.
   static let (threadSetting, keepingSetting) = ("threads in use", "features kept")
   private static let roundingSettings: Set<String> = [threadSetting, keepingSetting]
+  /// What `keepingSetting` is where nothing is kept, and where a checkpoint does not say.
+  static let keepsNothing = "none"
 
   /// Fails if a checkpoint was written under other settings.
+  ///
+  /// A flag that the program did not have yet when it was written, and that is not given now, is as it was.
   func requireSame(_ new: [String: String], _ old: [String: String], _ path: String) throws {
-    for name in Set(new.keys).union(old.keys).sorted()
-    where new[name] != old[name] && !Self.roundingSettings.contains(name) {
+    let free = Self.freeOptions.union(Self.roundingSettings)
+    for name in Set(new.keys).union(old.keys).subtracting(free).sorted()
+    where new[name] != old[name] && !(old[name] == nil && new[name] == "false") {
       throw TrainingError.badConfiguration(
         Problem(
           "--resume_ckpt \(path)", found: "\(name) \(new[name] ?? "not set")",

@@ -31,7 +31,7 @@ struct TrainRun {
     if let resumed { try restore(parts.plan, parts.optimizer, from: resumed) }
     let config = try trainerConfig(parts.splits.training)
     let task = try makeTask(parts, config)
-    settings[Self.keepingSetting] = task.frozen?.keptForTraining ?? "none"
+    settings[Self.keepingSetting] = task.frozen?.kept ?? Self.keepsNothing
     let trainer = try Trainer(
       task: task, optimizer: parts.optimizer, pictures: parts.data.pictures, config: config, limits: limits)
     let trace = try options.run.log.trace.map { try RunTrace(folder: $0, steps: options.run.log.trace_steps) }
@@ -45,16 +45,18 @@ struct TrainRun {
     let later = try keeper?.startOver(at: state?.step ?? 0) ?? 0
     if later > 0 { log.warn("\(later) checkpoint(s) of later steps are set aside under another name.") }
     try announce(parts, task, trainer, log, in: run?.path)
-    if let trace {
-      try trace.start(
-        model: parts.plan.model, description: parts.plan.description, options: options.resolved)
-      trainer.trace = trace
-    }
+    trainer.trace = try trace.map { try started($0, parts) }
     Signals.begin()
     try trainer.fit(
       from: state?.step ?? 0, progress: state?.progress ?? RunProgress(), log: log, keeper: keeper)
     Signals.unwatch()
     try conclude(parts, keeper, log)
+  }
+
+  /// A trace with the weights that the run begins with.
+  private func started(_ trace: RunTrace, _ parts: Parts) throws -> RunTrace {
+    try trace.start(model: parts.plan.model, description: parts.plan.description, options: options.resolved)
+    return trace
   }
 
   /// A run's model, data and optimizer.
@@ -82,10 +84,12 @@ struct TrainRun {
     try writeOptions(run, state)
     log.say("\(resumed.map { "resuming from \($0)" } ?? "run folder: \(run.path)")")
     guard let state else { return }
-    for (name, what) in [
-      (Self.threadSetting, "threads"), (Self.keepingSetting, "features kept of frozen towers"),
-    ] {
-      guard let old = state.settings[name], let new = settings[name], old != new else { continue }
+    let soft: [(name: String, what: String, unsaid: String?)] = [
+      (Self.threadSetting, "threads", nil),
+      (Self.keepingSetting, "features kept of frozen towers", Self.keepsNothing),
+    ]
+    for (name, what, unsaid) in soft {
+      guard let old = state.settings[name] ?? unsaid, let new = settings[name], old != new else { continue }
       log.warn("resumed with other \(what) (\(new), not \(old)): equal to rounding, not to the bit.")
     }
   }
@@ -161,7 +165,6 @@ struct TrainRun {
     }
     if var test = parts.splits.test {
       if let limit = options.testPictureLimit { test.samples = Array(test.samples.prefix(limit)) }
-
       try log.record(step: steps, parts.plan.test(test, parts.data, log))
     }
     try log.flush()

@@ -127,7 +127,10 @@ struct BenchPlanText {
       })
     var lines = ["what the figures rest on"]
     if bases.contains("measured") {
-      lines.append("  m  measured here and now: square products, and a copy larger than the caches")
+      lines += [
+        "  m  measured here and now: square products, and two thirds of a copy larger than the caches,",
+        "     which is what loops with ordinary stores reach of one that writes past them",
+      ]
     }
     if bases.contains("given") { lines.append("  g  given by an option") }
     if bases.contains("assumed") { lines += Self.assumptions }
@@ -171,6 +174,7 @@ struct BenchPlanText {
   /// Three digits.
   static func number(_ value: Double) -> String {
     if value == 0 { return "0" }
+    if !(abs(value) < 1e15) { return String(format: "%.3g", value) }
     if abs(value) >= 100 { return grouped(Int(value.rounded())) }
     return fixed(value, abs(value) >= 10 ? 1 : abs(value) >= 1 ? 2 : abs(value) >= 0.01 ? 3 : 5)
   }

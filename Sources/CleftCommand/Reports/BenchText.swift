@@ -67,7 +67,8 @@ enum BenchText {
       "", row("matrix products, attention's not counted", "GFLOP/s"),
       row("  while multiplying", number(products.gflops)),
       row("  over the whole \(unit)", number(products.stepGFLOPS)),
-      row("  the library alone, same shapes", number(products.libraryGFLOPS)),
+      row("  the faster library alone, same shapes", number(products.libraryGFLOPS)),
+      row("  OpenBLAS alone, float32 shapes", products.openBLASGFLOPS.map(number) ?? "none"),
       row("  \(unit) efficiency", percent(products.stepEfficiency)),
     ]
   }

@@ -3,6 +3,7 @@ import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
+import CleftTraining
 import Foundation
 
 /// Parameters of one part of a model.
@@ -77,6 +78,10 @@ struct DryRunFigures: Encodable {
   let steps: Int
   /// The whole run at that pace.
   let runHours: Double
+  /// What the run would keep of frozen towers, `none` for nothing; the steps measured keep nothing.
+  let featuresKept: String
+  /// Whether the steps of the run are shorter than those measured, for what is kept.
+  private let isPaceOfOthers: Bool
   /// One checkpoint on disk.
   let checkpointBytes: Int
 
@@ -89,6 +94,7 @@ struct DryRunFigures: Encodable {
     case peakBytes = "peak_resident_bytes"
     case stepSeconds = "step_seconds"
     case runHours = "run_hours"
+    case featuresKept = "features_kept"
     case checkpointBytes = "checkpoint_bytes"
   }
 
@@ -97,16 +103,16 @@ struct DryRunFigures: Encodable {
   /// - Parameters:
   ///   - before: memory after the model was built and before the first step.
   ///   - after: memory after the last one.
+  ///   - features: what the run would keep; nil for nothing.
   init(
     parts: [ParameterPart], samples: RunSplits, optimizerBytes: Int, before: MemoryFigures,
-    after: MemoryFigures, stepSeconds: Double, steps: Int, checkpointBytes: Int
+    after: MemoryFigures, stepSeconds: Double, steps: Int, features: FrozenFeatures?, checkpointBytes: Int
   ) {
     parameters = parts
     self.samples = Dictionary(
       uniqueKeysWithValues: samples.parts.map { ($0.split.rawValue, $0.dataset.samples.count) })
     let frozenBytes = Runtime.productType == .bfloat16 ? 2 : 4
     weightBytes = parts.reduce(0) { $0 + 4 * $1.trained + frozenBytes * ($1.all - $1.trained) }
-
     gradientBytes = 4 * parts.reduce(0) { $0 + $1.trained }
     self.optimizerBytes = optimizerBytes
     // Weights are converted when they are first used, which may be within a step.
@@ -117,6 +123,8 @@ struct DryRunFigures: Encodable {
     self.stepSeconds = stepSeconds
     self.steps = steps
     runHours = stepSeconds * Double(steps) / 3600
+    featuresKept = features?.kept ?? "none"
+    isPaceOfOthers = (features?.keptForTraining ?? "none") != "none"
     self.checkpointBytes = checkpointBytes
   }
 
@@ -136,12 +144,19 @@ struct DryRunFigures: Encodable {
       + Split.allCases.compactMap { split in
         samples[split.rawValue].map { Self.row("  \(split.rawValue) rows", Self.grouped($0)) }
       }
-      + [
-        "", "run", Self.row("  seconds a step", Self.decimals(stepSeconds)),
-        Self.row("  steps", Self.grouped(steps)),
-        Self.row("  time, without validation and checkpoints", Self.duration(hours: runHours)),
-        Self.row("  one checkpoint", Self.size(checkpointBytes)),
-      ]).joined(separator: "\n")
+      + ["", "run"] + runRows).joined(separator: "\n")
+  }
+
+  private var runRows: [String] {
+    let (pace, time) =
+      isPaceOfOthers
+      ? ("  seconds a step, with nothing kept", "  time of the steps, were nothing kept")
+      : ("  seconds a step", "  time, without validation and checkpoints")
+    return [
+      Self.row("  features of frozen towers kept", featuresKept), Self.row(pace, Self.decimals(stepSeconds)),
+      Self.row("  steps", Self.grouped(steps)), Self.row(time, Self.duration(hours: runHours)),
+      Self.row("  one checkpoint", Self.size(checkpointBytes)),
+    ]
   }
 
   private var memoryRows: [String] {

@@ -72,7 +72,7 @@ public final class BertEncoder: TextTower {
     var rows = batch.rows
     if config.readsAllAtPositionZero { for row in rows.indices { rows[row].position = 0 } }
     var x = embed(
-      rows, tokens: embeddings.tokens.weight, positions: embeddings.positions.weight,
+      rows, tokens: embeddings.tokens.table, positions: embeddings.positions.weight,
       virtual: virtualTokens?.weight)
     // A caption is one text: every token belongs to the first segment.
     if let segments = embeddings.segments {

@@ -61,7 +61,7 @@ public final class GPTEncoder: TextTower {
   /// - Shapes: `[B, C]`.
   public func callAsFunction(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
     let embedded = embed(
-      batch.rows, tokens: transformer.tokens.weight, positions: transformer.positions.weight,
+      batch.rows, tokens: transformer.tokens.table, positions: transformer.positions.weight,
       virtual: virtualTokens?.weight)
     let x = run(
       transformer.blocks, on: context.dropout(embedded, config.dropout, "embedding"), batch,

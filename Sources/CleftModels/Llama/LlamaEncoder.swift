@@ -59,7 +59,7 @@ public final class LlamaEncoder: TextTower {
   /// - Shapes: `[B, C]`.
   public func callAsFunction(_ batch: TextBatch, _ context: ForwardContext) -> Tensor {
     let embedded = embed(
-      batch.rows, tokens: transformer.tokens.weight, positions: nil, virtual: virtualTokens?.weight)
+      batch.rows, tokens: transformer.tokens.table, positions: nil, virtual: virtualTokens?.weight)
     let x = run(transformer.blocks, on: embedded, batch, keyWidth: config.keyWidth, context)
     if let taps = context.taps { taps.record("text_hidden", transformer.norm(x, context)) }
     return transformer.norm(gatherRows(x, batch.pooledRows), context)

@@ -15,7 +15,9 @@ public final class VisionAttention: Module {
     _output.wrappedValue = Linear(width, width, initializer: initializer)
   }
 
-  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, adding sum: LinearSum?, _ context: ForwardContext)
+  func callAsFunction(
+    _ x: Tensor, _ layout: SequenceLayout, adding sum: LinearSum?, _ context: ForwardContext
+  )
     -> Tensor
   {
     let headSize = x.shape.last / headCount

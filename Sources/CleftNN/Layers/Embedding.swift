@@ -12,6 +12,11 @@ public final class Embedding: Module {
     _weight = Parameter("weight", [count, width], initializer)
   }
 
+  /// The table to look rows up in: a frozen one is in bfloat16 under `--precision bf16-true`.
+  public var table: Tensor {
+    !$weight.isTrainable && Runtime.savesHalf ? $weight.half.tensor : weight
+  }
+
   /// The cell of the table.
   public var cell: ParameterCell { $weight }
 }

@@ -18,7 +18,7 @@ public struct CopyResult: Sendable {
   /// Where they fit.
   public let level: Level
   /// The copy's time.
-  public let timing: Timing
+  public let timing: CallTiming
 
   /// 10⁹ bytes a second, read and written ones together, of the shortest copy.
   public var gigabytesPerSecond: Double { Double(bytes) / timing.best * 1e-9 }
@@ -30,7 +30,7 @@ extension KernelBenchmark {
     let caches = CacheSizes.forThreads(Runtime.threadCount)
     let sizes = [caches.l2 / 2, (caches.l2 + caches.l3) / 2, max(64 << 20, min(4 * caches.l3, 1 << 30))]
     let works = sizes.map(CopyWork.init)
-    let timings = works.flatMap { Timing.takingTurns([$0.run], milliseconds: milliseconds) }
+    let timings = works.flatMap { CallTiming.takingTurns([$0.run], milliseconds: milliseconds) }
     return zip(works, timings).map { $0.result($1) }
   }
 }
@@ -56,7 +56,7 @@ struct CopyWork {
     }
   }
 
-  func result(_ timing: Timing) -> CopyResult {
+  func result(_ timing: CallTiming) -> CopyResult {
     CopyResult(bytes: 2 * source.byteCount, level: CacheSizes.level(bytes: bytes), timing: timing)
   }
 }

@@ -1,7 +1,8 @@
 /// Times every kernel beside a plain copy of as many bytes.
 ///
-/// Kernel and copy take turns on the same thread budget, so that what else the machine does weighs on both. The copy is `memcpy`, which writes large blocks past the caches: a loop with ordinary stores also has to
-/// fetch the lines it overwrites, and in memory reaches about two thirds of it.
+/// Kernel and copy take turns on the same thread budget, so that what else the machine does weighs on both. The copy is
+/// `memcpy`, which writes large blocks past the caches: a loop with ordinary stores also has to fetch the lines it
+/// overwrites, and in memory reaches about two thirds of it.
 public struct KernelBenchmark: Sendable {
   /// Rows and channels of the activations.
   public let rows, width: Int
@@ -56,7 +57,7 @@ public struct KernelBenchmark: Sendable {
   private func result(_ entry: KernelEntry, _ sizes: KernelSizes) -> KernelResult {
     let work = entry.prepare(sizes)
     let copy = CopyWork(bytes: work.bytes)
-    let timings = Timing.takingTurns([work.run, copy.run], milliseconds: milliseconds)
+    let timings = CallTiming.takingTurns([work.run, copy.run], milliseconds: milliseconds)
     return KernelResult(
       line: entry.line, shape: work.shape, elements: work.elements, bytes: work.bytes,
       operations: work.operations, timing: timings[0], copy: copy.result(timings[1]))
@@ -76,7 +77,7 @@ public struct KernelResult: Sendable {
   /// Floating-point operations; nil where the bytes say more.
   public let operations: Double?
   /// Its time.
-  public let timing: Timing
+  public let timing: CallTiming
   /// The copy of as many bytes, read and written ones together.
   public let copy: CopyResult
 

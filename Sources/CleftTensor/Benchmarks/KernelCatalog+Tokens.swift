@@ -56,16 +56,18 @@ extension KernelCatalog {
           Kernels.scatterRows(gradient.pointer, into: table.pointer, rows, width: sizes.width)
         }
       },
-      KernelEntry("embed captions", "embed") { sizes in
+      KernelEntry("embed captions", "Kernels.embed") { sizes in
         let count = sizes.captionLengths.reduce(0, +)
         let words = Tensor(noise: [4_096, sizes.textWidth])
         let positions = Tensor(noise: [32, sizes.textWidth])
         let rows = picks(count, of: 4_096).enumerated().map {
           EmbeddingRow(index: $1, position: $0 % 32)
         }
-        let elements = count * sizes.textWidth
-        return work("\(count)×\(sizes.textWidth)", elements, moved: 2 * elements + positions.count) {
-          _ = embed(rows, tokens: words, positions: positions, virtual: nil)
+        let out = Tensor([count, sizes.textWidth])
+        return work("\(count)×\(sizes.textWidth)", out.count, moved: 2 * out.count + positions.count) {
+          Kernels.embed(
+            rows, words.pointer, positions: positions.pointer, virtual: nil, into: out.pointer,
+            width: sizes.textWidth)
         }
       },
       KernelEntry("relative positions", "relativePositionBias") { sizes in

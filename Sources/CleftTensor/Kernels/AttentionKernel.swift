@@ -227,8 +227,12 @@ struct AttentionKernel {
 
   // MARK: - Division of the work
 
-  /// Query rows a tile: as many as keep the tile's scores within about 256 KiB.
-  private func tileRows(_ keys: Int) -> Int { max(16, min(512, 65_536 / max(keys, 1))) }
+  /// Query rows a tile: equal shares of a sequence that keep the tile's scores within about 384 KiB.
+  private func tileRows(_ length: Int, _ keys: Int) -> Int {
+    let limit = max(16, 98_304 / max(keys, 1))
+    let count = (length + limit - 1) / limit
+    return (length + count - 1) / max(count, 1)
+  }
 
   private func frontCount(_ sequence: Int) -> Int { max(prefixCount, layout.sharedCount(sequence)) }
 
@@ -240,13 +244,13 @@ struct AttentionKernel {
   private var scratchCount: Int {
     (0..<layout.count).map { sequence in
       let keys = keyCount(sequence)
-      return min(tileRows(keys), layout.length(sequence)) * keys
+      return tileRows(layout.length(sequence), keys) * keys
     }.max() ?? 0
   }
 
   private func tiles(_ sequence: Int, _ head: Int) -> [Tile] {
     let length = layout.length(sequence)
-    let (rows, front) = (tileRows(keyCount(sequence)), frontCount(sequence))
+    let (rows, front) = (tileRows(length, keyCount(sequence)), frontCount(sequence))
     return stride(from: 0, to: length, by: rows).map { start in
       let end = min(start + rows, length)
       let keys = layout.visible(sequence, end - 1)
@@ -273,7 +277,7 @@ struct AttentionKernel {
     let bytes = max(perItem, 16) * MemoryLayout<Float>.stride
     let workers = max(1, min(Runtime.threadCount, groups))
     let storages = (0..<workers).map { _ in Storage(byteCount: bytes) }
-    spread(groups) { group, worker in
+    spread(groups, limit: workers) { group, worker in
       let scratch = storages[worker].base.assumingMemoryBound(to: Float.self)
       for item in group * items / groups..<(group + 1) * items / groups {
         let sequence = headsApart ? item % layout.count : item / heads

@@ -76,8 +76,8 @@ extension Kernels {
   ) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
-        let base = row * width
-        for c in 0..<width { out[base + c] = a[base + c].addingProduct(gamma[c], b[base + c]) }
+        let (first, second, target) = (a + row * width, b + row * width, out + row * width)
+        for c in 0..<width { target[c] = first[c].addingProduct(gamma[c], second[c]) }
       }
     }
   }
@@ -86,8 +86,8 @@ extension Kernels {
   static func scaleColumns(_ a: Pointer, _ gamma: Pointer, into out: Pointer, rows: Int, width: Int) {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
-        let base = row * width
-        for c in 0..<width { out[base + c] = a[base + c] * gamma[c] }
+        let (source, target) = (a + row * width, out + row * width)
+        for c in 0..<width { target[c] = source[c] * gamma[c] }
       }
     }
   }
@@ -100,23 +100,23 @@ extension Kernels {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
         let key = mask.rowKey(row)
-        let base = row * width
+        let (source, target) = (x + row * width, out + row * width)
         if let residual {
+          let added = residual + row * width
           for c in 0..<width {
-            let kept = x[base + c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c))
-            out[base + c] = To(rounding: residual[base + c] + kept)
+            let kept = source[c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c))
+            target[c] = To(rounding: added[c] + kept)
           }
         } else {
           for c in 0..<width {
-            out[base + c] = To(
-              rounding: x[base + c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c)))
+            target[c] = To(rounding: source[c].widened * mask.factor(key, UInt32(truncatingIfNeeded: c)))
           }
         }
       }
     }
   }
 
-  /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in blocks of a fixed size,
+  /// `out[c] = Σᵣ a[r, c] · b[r, c]` (`b` nil: `Σᵣ a[r, c]`) `+ beta · out[c]`; rows in equal parts of at most 1,024,
   /// so that every thread count gives the same bits.
   static func columnSums<A: Element>(
     _ a: UnsafeMutablePointer<A>, times b: Pointer?, into out: Pointer, beta: Float, rows: Int, width: Int

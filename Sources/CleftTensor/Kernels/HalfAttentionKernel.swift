@@ -106,7 +106,8 @@ struct HalfAttentionKernel {
         beta = 1
       }
       let target = d + first * stride + head * headSize
-      let keys = layout.keyCounts[sequence]
+      // A row that would see nothing sees the first.
+      let keys = max(1, layout.keyCounts[sequence])
       store(scratch.keys, keys, into: target + width)
       store(scratch.values, keys, into: target + 2 * width)
       // Keys that no row sees get no gradient.
@@ -123,7 +124,8 @@ struct HalfAttentionKernel {
 
   private func score(_ q: Half, _ tile: Tile, _ scores: Pointer) {
     Kernels.matmulSerial(
-      q + tile.rows.lowerBound * stride, stride, q + width, stride, transposingB: true, into: scores, tile.keys,
+      q + tile.rows.lowerBound * stride, stride, q + width, stride, transposingB: true, into: scores,
+      tile.keys,
       m: tile.rows.count, n: tile.keys, k: headSize, alpha: options.scale)
   }
 
@@ -231,16 +233,17 @@ struct HalfAttentionKernel {
     let items = layout.count * options.headCount
     let groups = min(items, Runtime.threadCount * 8)
     let longest = (0..<layout.count).map { layout.length($0) }.max() ?? 0
-    let tile = (0..<layout.count).map { sequence in
-      let count = tileCount(sequence, limit)
-      return (layout.length(sequence) + count - 1) / count * max(1, layout.keyCounts[sequence])
-    }.max() ?? 0
+    let tile =
+      (0..<layout.count).map { sequence in
+        let count = tileCount(sequence, limit)
+        return (layout.length(sequence) + count - 1) / count * max(1, layout.keyCounts[sequence])
+      }.max() ?? 0
     // Lengths of pieces in floats, on cache lines.
     func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
     let (score, half, row) = (padded(tile), padded((tile + 1) / 2), padded(longest * (headSize + 1)))
     let workers = max(1, min(Runtime.threadCount, groups))
     let storages = (0..<workers).map { _ in Storage(byteCount: 4 * (2 * score + 2 * half + 3 * row)) }
-    spread(groups) { group, worker in
+    spread(groups, limit: workers) { group, worker in
       let base = storages[worker].base.assumingMemoryBound(to: Float.self)
       func halves(_ offset: Int) -> Half {
         UnsafeMutableRawPointer(base + offset).assumingMemoryBound(to: BFloat16.self)

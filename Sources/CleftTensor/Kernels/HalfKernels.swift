@@ -101,7 +101,8 @@ extension Runtime {
   /// Whether products of bfloat16 matrices run as such on this processor.
   public static let hasHalfProducts: Bool = {
     guard HalfProduct.gemm != nil else { return false }
-    let isa = dnnl_get_effective_cpu_isa()
-    return isa.rawValue >= dnnl_cpu_isa_avx512_core_bf16.rawValue
+    // Sets of bits, not ranks.
+    let (isa, wanted) = (dnnl_get_effective_cpu_isa().rawValue, dnnl_cpu_isa_avx512_core_bf16.rawValue)
+    return isa & wanted == wanted
   }()
 }

@@ -64,7 +64,8 @@ extension Kernels {
       let (i, j) = (tile / across, tile % across)
       return (rows: cut(m, i, down)..<cut(m, i + 1, down), columns: cut(n, j, across)..<cut(n, j + 1, across))
     }.filter { !$0.rows.isEmpty && !$0.columns.isEmpty }
-    let products = Runtime.hasHalfProducts
+    let products =
+      Runtime.hasHalfProducts
       ? tiles.map { tile in
         HalfResultProducts.product(
           HalfResultProducts.Key(

@@ -34,7 +34,8 @@ extension Kernels {
       HalfProduct.setThreads?(1)
       let status = dnnl_sgemm(
         CChar(bitPattern: UInt8(ascii: a.isTransposed ? "T" : "N")),
-        CChar(bitPattern: UInt8(ascii: b.isTransposed ? "T" : "N")), dnnl_dim_t(m), dnnl_dim_t(n), dnnl_dim_t(k),
+        CChar(bitPattern: UInt8(ascii: b.isTransposed ? "T" : "N")), dnnl_dim_t(m), dnnl_dim_t(n),
+        dnnl_dim_t(k),
         alpha, a.pointer, dnnl_dim_t(a.rowStride), b.pointer, dnnl_dim_t(b.rowStride), beta, c,
         dnnl_dim_t(rowStride))
       if status == dnnl_success { return }

@@ -29,12 +29,12 @@ extension Kernels {
   ) {
     parallel(rows, grain: grain(columns)) { range in
       for row in range {
-        let base = row * columns
+        let (source, target) = (matrix + row * columns, out + row * columns)
         if layout == .outIn {
           let factor = factors[row]
-          for c in 0..<columns { out[base + c] = To(rounding: matrix[base + c].widened * factor) }
+          for c in 0..<columns { target[c] = To(rounding: source[c].widened * factor) }
         } else {
-          for c in 0..<columns { out[base + c] = To(rounding: matrix[base + c].widened * factors[c]) }
+          for c in 0..<columns { target[c] = To(rounding: source[c].widened * factors[c]) }
         }
       }
     }

@@ -32,7 +32,8 @@ extension Kernels {
     parallel(rows, grain: max(1, grain / max(width, 1))) { range in
       for row in range {
         normalize(
-          x + row * width, statistics[2 * row], statistics[2 * row + 1], weight, bias, into: out + row * width,
+          x + row * width, statistics[2 * row], statistics[2 * row + 1], weight, bias,
+          into: out + row * width,
           width)
       }
     }

@@ -65,7 +65,8 @@ public struct AttentionBias {
 /// Multi-head attention within the sequences of a packed tensor, from one tensor of queries, keys and values.
 ///
 /// - Shapes: `qkv` `[rows, 3·C]`, query, key and value side by side, head-major within each → `[rows, C]`.
-/// - Saves: `qkv`, the prefix and the bias. Probabilities are computed again in backward.
+/// - Saves: `qkv`, the prefix and the bias; in bfloat16 also the result and the logarithm of each row's denominator.
+///   Probabilities are computed again in backward.
 /// - Numerics: from a tensor in bfloat16 products take bfloat16 factors and the result is of that kind.
 public func attention(
   _ qkv: Tensor, _ layout: SequenceLayout, _ options: AttentionOptions, prefix: AttentionPrefix? = nil,

@@ -34,9 +34,9 @@ public enum GELUForm: Sendable {
 /// - Numerics: absolute error below 3e-7 of the float64 value for |x| ≤ 10.
 /// - Source: Hendrycks and Gimpel 2016, arXiv 1606.08415.
 public func gelu(_ x: Tensor, _ form: GELUForm) -> Tensor {
-  let kept = SavedTensor(x, for: [x.node])
+  let (kept, halves) = (SavedTensor(x, for: [x.node]), x.isHalf)
   var result = geluValues(x, form).recorded([x.node]) { gradient, sink in
-    sink.add(0, geluSlopes(kept.tensor, gradient, form))
+    sink.add(0, geluSlopes(kept.tensor, gradient, form, halves: halves))
   }
   if result.isTracked { result.recipe = Recipe { geluValues(kept.tensor, form) } }
   return result
@@ -57,7 +57,7 @@ private func geluValues(_ x: Tensor, _ form: GELUForm) -> Tensor {
   return result
 }
 
-private func geluSlopes(_ x: Tensor, _ gradient: Tensor, _ form: GELUForm) -> Tensor {
+private func geluSlopes(_ x: Tensor, _ gradient: Tensor, _ form: GELUForm, halves: Bool) -> Tensor {
   func run<E: Element, G: Element>(
     _ x: UnsafeMutablePointer<E>, _ dy: UnsafeMutablePointer<G>, _ dx: UnsafeMutablePointer<E>, _ count: Int
   ) {
@@ -66,9 +66,9 @@ private func geluSlopes(_ x: Tensor, _ gradient: Tensor, _ form: GELUForm) -> Te
     case .tanh: Kernels.geluTanhBackward(x, dy, into: dx, count: count)
     }
   }
-  let result = Tensor(likeStored: x)
+  let result = halves ? Tensor(halfUninitialized: x.shape) : Tensor(uninitialized: x.shape)
   withExtendedLifetime((x, gradient, result)) {
-    switch (x.isHalf, gradient.isHalf) {
+    switch (halves, gradient.isHalf) {
     case (true, true): run(x.halfPointer, gradient.halfPointer, result.halfPointer, x.count)
     case (true, false): run(x.halfPointer, gradient.pointer, result.halfPointer, x.count)
     default: run(x.pointer, gradient.pointer, result.pointer, x.count)
@@ -155,7 +155,8 @@ public func dropout(_ x: Tensor, probability: Float, key: RandomKey, adding resi
   let halvesInput = x.isHalf
   return result.recorded([x.node, residual?.node]) { gradient, sink in
     if sink.wants(0) {
-      let out = halvesInput ? Tensor(halfUninitialized: gradient.shape) : Tensor(uninitialized: gradient.shape)
+      let out =
+        halvesInput ? Tensor(halfUninitialized: gradient.shape) : Tensor(uninitialized: gradient.shape)
       gradient.withMutablePointer { dy in
         out.withElements(
           { Kernels.dropout(dy, adding: nil, mask: mask, into: $0, rows: rows, width: width) },

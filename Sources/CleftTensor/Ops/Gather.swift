@@ -55,18 +55,12 @@ public func embed(_ rows: [EmbeddingRow], tokens: Tensor, positions: Tensor?, vi
       "embed: \(row) outside \(bound) entries and \(positions?.shape[0] ?? 0) positions")
   }
   let result = Tensor(uninitialized: [rows.count, width])
-  let hasPositions = positions != nil
-  with(tokens, positions ?? tokens, virtual ?? tokens, result) { tokens, positions, virtual, out in
-    parallel(rows.count, grain: max(1, 32_768 / width)) { range in
-      for row in range {
-        let source = (rows[row].isVirtual ? virtual : tokens) + rows[row].index * width
-        let target = out + row * width
-        if hasPositions {
-          Kernels.addRows(source, positions + rows[row].position * width, into: target, count: width)
-        } else {
-          target.update(from: source, count: width)
-        }
-      }
+  withExtendedLifetime((tokens, positions, virtual)) {
+    let (added, vectors) = (positions?.pointer, virtual?.pointer)
+    result.withMutablePointer { out in
+      tokens.withElements(
+        { Kernels.embed(rows, $0, positions: added, virtual: vectors, into: out, width: width) },
+        { Kernels.embed(rows, $0, positions: added, virtual: vectors, into: out, width: width) })
     }
   }
   let (tokenShape, positionShape) = (tokens.shape, positions?.shape ?? [])
@@ -86,6 +80,25 @@ public func embed(_ rows: [EmbeddingRow], tokens: Tensor, positions: Tensor?, vi
 }
 
 extension Kernels {
+  /// Token and position rows added up, virtual tokens where the rows say so.
+  static func embed<E: Element>(
+    _ rows: [EmbeddingRow], _ tokens: UnsafeMutablePointer<E>, positions: Pointer?, virtual: Pointer?,
+    into out: Pointer, width: Int
+  ) {
+    parallel(rows.count, grain: max(1, 32_768 / width)) { range in
+      for row in range {
+        let (entry, target) = (rows[row], out + row * width)
+        if entry.isVirtual, let virtual {
+          target.update(from: virtual + entry.index * width, count: width)
+        } else {
+          let source = tokens + entry.index * width
+          for c in 0..<width { target[c] = source[c].widened }
+        }
+        if let positions { addRows(target, positions + entry.position * width, into: target, count: width) }
+      }
+    }
+  }
+
   /// `out[indices[r]] += rows[r]`, in order, so that repeats sum to the same bits every time; nil rows are skipped.
   static func scatterRows(_ rows: Pointer, into out: Pointer, _ indices: [Int?], width: Int) {
     parallel(width, grain: max(16, 65_536 / max(indices.count, 1))) { columns in

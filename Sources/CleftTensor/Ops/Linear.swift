@@ -26,7 +26,7 @@ public struct LinearSum {
 /// in the same product, the factors being part of the matrix.
 ///
 /// - Shapes: `x` `[..., in]` → `[..., out]`; `weight` `[out, in]` or `[in, out]`; `bias` and `γ` `[out]`.
-/// - Saves: `x` if the weight is tracked, the weight if `x` is.
+/// - Saves: `x` if the weight or γ is tracked; the weight.
 /// - Parameter halves: whether the result may be in bfloat16 where the factors are.
 public func linear(
   _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layout: WeightLayout = .outIn, adding sum: LinearSum? = nil,
@@ -70,7 +70,7 @@ package func roundedLinear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, layou
 /// Multiplies two matrices, always in float32: positions, scores, corrections of weights.
 ///
 /// - Shapes: `a` `[m, k]`, `b` `[k, n]` (`[n, k]` with `transposingB`) → `[m, n]`.
-/// - Saves: each factor if the other is tracked.
+/// - Saves: `a` if `b` is tracked; `b`.
 public func matmul(_ a: Tensor, _ b: Tensor, transposingB: Bool = false) -> Tensor {
   let product = LinearProduct(
     weight: .full(b.detached), rounds: false, layout: transposingB ? .outIn : .inOut, bias: nil, scale: nil)

@@ -33,7 +33,8 @@ struct LinearProduct {
       [bias, scale].allSatisfy { $0.map { $0.count == out } ?? true },
       "linear: bias [\(bias?.shape ?? [])], scale [\(scale?.shape ?? [])] for \(out) outputs")
     let shape = x.shape.replacingLast(out)
-    precondition(sum.map { $0.residual.shape == shape } ?? true, "linear: sum with [\(sum?.residual.shape ?? [])]")
+    precondition(
+      sum.map { $0.residual.shape == shape } ?? true, "linear: sum with [\(sum?.residual.shape ?? [])]")
     let y = forward(x, shape, sum?.residual, halves: halves && rounds && sum == nil)
     let nodes = [x.node, weightNode, biasNode, sum?.residual.node, sum?.scale?.node]
     let keepsInput = weightNode != nil || sum?.scale?.node != nil
@@ -41,7 +42,7 @@ struct LinearProduct {
     let (inputShape, halvesInput) = (x.shape, x.isHalf)
     return y.recorded(nodes) { gradient, sink in
       sink.add(3, gradient)
-      let dy = factor(gradient)
+      let dy = sink.wants(0) || keepsInput ? factor(gradient) : .full(gradient)
       if sink.wants(0) { inputGradient(dy, sink, inputShape, halves: halvesInput) }
       parameterGradients(gradient, dy, kept?.tensor, sink)
     }
@@ -57,7 +58,8 @@ struct LinearProduct {
       let result = Tensor(halfUninitialized: shape)
       withExtendedLifetime((result, bias)) {
         Kernels.matmul(
-          HalfOperand(a), HalfOperand(b, transposed: layout == .outIn), bias: bias.map { UnsafePointer($0.pointer) },
+          HalfOperand(a), HalfOperand(b, transposed: layout == .outIn),
+          bias: bias.map { UnsafePointer($0.pointer) },
           into: result.halfPointer, m: rows, n: out, k: width)
       }
       return result
@@ -125,19 +127,22 @@ struct LinearProduct {
 
   /// `c = a·b + beta · c`, the factors read transposed where asked.
   private func multiply(
-    _ a: Weight, transposingA: Bool = false, _ b: Weight, transposingB: Bool, into c: UnsafeMutablePointer<Float>,
+    _ a: Weight, transposingA: Bool = false, _ b: Weight, transposingB: Bool,
+    into c: UnsafeMutablePointer<Float>,
     _ m: Int, _ n: Int, _ k: Int, beta: Float
   ) {
     switch (a, b) {
     case (.half(let a), .half(let b)):
       Kernels.matmul(
-        HalfOperand(a, transposed: transposingA), HalfOperand(b, transposed: transposingB), into: c, m: m, n: n,
+        HalfOperand(a, transposed: transposingA), HalfOperand(b, transposed: transposingB), into: c, m: m,
+        n: n,
         k: k, beta: beta)
     case (.full(let a), .full(let b)):
       with(a, b) { x, y in
         Kernels.matmul(
           Operand(x, rowStride: transposingA ? m : k, transposed: transposingA),
-          Operand(y, rowStride: transposingB ? k : n, transposed: transposingB), into: c, rowStride: n, m: m, n: n,
+          Operand(y, rowStride: transposingB ? k : n, transposed: transposingB), into: c, rowStride: n, m: m,
+          n: n,
           k: k, beta: beta)
       }
     default: preconditionFailure("linear: factors of two kinds")
@@ -154,7 +159,8 @@ struct LinearProduct {
       let result = Tensor(halfUninitialized: shape)
       withExtendedLifetime(result) {
         Kernels.matmul(
-          HalfOperand(a), HalfOperand(b, transposed: layout == .inOut), bias: nil, into: result.halfPointer, m: rows,
+          HalfOperand(a), HalfOperand(b, transposed: layout == .inOut), bias: nil, into: result.halfPointer,
+          m: rows,
           n: width, k: out)
       }
       return sink.add(0, result)
@@ -179,13 +185,15 @@ struct LinearProduct {
       }
       return
     }
-    guard let x, sink.wants(1) || sink.wants(2) || sink.wants(4) else { return }
+    guard sink.wants(1) || sink.wants(2) || sink.wants(4) else { return }
+    let shift = Tensor(uninitialized: [out])
+    shift.withMutablePointer { columnSums(gradient, into: $0, rows, beta: 0) }
+    if sink.wants(2) { sink.add(2, scaledBias(shift, scale)) }
+    guard let x, sink.wants(1) || sink.wants(4) else { return }
     // Of the product before its factors: the gradient of W is γ times it, that of γ what W makes of it.
     let plain = Tensor(uninitialized: Shape([extents.rows, extents.columns]))
     let input = factor(x)
     plain.withMutablePointer { weightGradient(dy, input, into: $0, rows, beta: 0) }
-    let shift = Tensor(uninitialized: [out])
-    shift.withMutablePointer { columnSums(gradient, into: $0, rows, beta: 0) }
     scaledGradients(plain, shift, scale, sink)
   }
 
@@ -211,7 +219,6 @@ struct LinearProduct {
       }
       sink.add(1, own)
     }
-    if sink.wants(2) { sink.add(2, scaledBias(shift, scale)) }
   }
 
   /// `dyᵀ·x`, or its transpose where the matrix is stored so.

@@ -14,7 +14,8 @@ public func layerNorm(
     weight.shape == [width] && bias.shape == [width],
     "layerNorm: [\(x.shape)], [\(weight.shape)], [\(bias.shape)]")
   let nodes = [x.node, weight.node, bias.node]
-  let norm = LayerNormalization(weight: weight.detached, bias: bias.detached, epsilon: epsilon, halves: halves)
+  let norm = LayerNormalization(
+    weight: weight.detached, bias: bias.detached, epsilon: epsilon, halves: halves)
   let keepsHalf = halves && Tape.isRecording && nodes.contains { $0 != nil }
   let (values, statistics, rounded) = norm.forward(x, keepsHalf: keepsHalf)
   let kept = rounded ?? x.detached
@@ -62,9 +63,11 @@ private struct LayerNormalization {
     let result = empty(x.shape)
     with(weight, bias, statistics) { w, b, s in
       withExtendedLifetime((x, result)) {
-        if x.isHalf {
+        if halves {
+          // Then what is kept is in bfloat16 too.
           Kernels.normalized(
-            x.halfPointer, weight: w, bias: b, statistics: s, into: result.halfPointer, rows: rows, width: width)
+            x.halfPointer, weight: w, bias: b, statistics: s, into: result.halfPointer, rows: rows,
+            width: width)
         } else {
           Kernels.normalized(
             x.pointer, weight: w, bias: b, statistics: s, into: result.pointer, rows: rows, width: width)

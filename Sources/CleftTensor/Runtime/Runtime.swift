@@ -109,12 +109,16 @@ func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
 func spread(_ count: Int, _ body: (Int) -> Void) { spread(count) { item, _ in body(item) } }
 
 /// The same, with the number of the worker that runs an item: below `min(Runtime.threadCount, count)`.
-func spread(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
-  let workers = min(Runtime.threadCount, count)
-  if workers <= 1 {
+///
+/// Within an item everything runs on the thread that has the item.
+func spread(_ count: Int, limit: Int = Runtime.threadCount, _ body: (_ item: Int, _ worker: Int) -> Void) {
+  let workers = min(limit, count)
+  if workers <= 1 || WorkerTeam.isInside {
     for item in 0..<count { body(item, 0) }
     return
   }
+  if WorkerTeam.shared.run(count, workers: workers, body) { return }
+  // Another thread's region is running.
   let next = Atomic<Int>(0)
   nonisolated(unsafe) let body = body  // concurrentPerform returns only when every call has
   DispatchQueue.concurrentPerform(iterations: workers) { worker in

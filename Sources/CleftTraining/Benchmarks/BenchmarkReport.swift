@@ -130,7 +130,8 @@ public struct StepBenchmarkReport: Encodable, Sendable {
   public struct Start: Encodable, Sendable {
     /// Building the model and the optimizer.
     public let buildSeconds: Double
-    /// From the process's beginning to its first step, made pictures not counted; nil where the system does not say.
+    /// From the process's beginning to its first step, made pictures not counted; nil where the system does not say,
+    /// or says what cannot be.
     public let processSeconds: Double?
     /// The first step, which also makes what later ones use again.
     public let firstStepSeconds: Double
@@ -180,10 +181,10 @@ public struct StepBenchmarkReport: Encodable, Sendable {
   /// Makes a report of measurements.
   ///
   /// - Parameters:
-  ///   - rates: of the library for every shape among the products.
+  ///   - rates: of the libraries for every shape among the products.
   ///   - pictureSeconds: what drawing pictures took, which no training does.
   public init(
-    _ found: StepMeasurements, setting: BenchmarkSetting, rates: [ProductShape: Double],
+    _ found: StepMeasurements, setting: BenchmarkSetting, rates: [ProductShape: ProductRates.Rate],
     memory: MemoryReport, buildSeconds: Double, pictureSeconds: Double
   ) {
     self.setting = setting
@@ -210,8 +211,10 @@ public struct StepBenchmarkReport: Encodable, Sendable {
     shares = Shares(products: products, attention: attention, other: 1 - products - attention)
     self.products = ProductFigures(
       found.products, steps: found.productSteps, rates: rates, stepSeconds: whole.median)
+    // An age that is shorter than a part of it tells nothing.
+    let age = found.secondsToFirstStep.flatMap { $0 < pictureSeconds ? nil : $0 - pictureSeconds }
     start = Start(
-      buildSeconds: buildSeconds, processSeconds: found.secondsToFirstStep.map { $0 - pictureSeconds },
+      buildSeconds: buildSeconds, processSeconds: age,
       firstStepSeconds: found.firstStepSeconds)
   }
 }

@@ -22,27 +22,12 @@ struct CostModelTower {
   init(image model: DualEncoder, _ batch: CostModel.Batch, _ precision: CostModel.Precision)
     throws(TrainingError)
   {
-    guard let config = model.config.vision as? VisionTransformerConfig else {
-      throw .badConfiguration(
-        Problem(
-          "image tower", found: "a \(type(of: model.config.vision).kind)",
-          expected: "a vision transformer, whose products this arithmetic counts",
-          hint: "Measure other towers with 'cleft train --dry_run'."))
-    }
-    let tower = model.image.model
-    let side = config.imageSizePixels / config.patchSize
-    let patches = side * side
-    let masks = config.maskedFraction > 0 && (batch.isTraining || config.masksInEvaluation)
-    let kept = masks ? max(1, Int(Double(patches) * (1 - Double(config.maskedFraction)))) : patches
-    let length = 1 + config.registerCount + kept
-    let isHub = config.tokenNames == .hub
-    let gated = config.feedForward == .swiglu
-    let names = gated && isHub ? ("mlp.w12", "mlp.w3") : ("mlp.fc1", "mlp.fc2")
+    let (config, tower) = (try Self.transformer(model), model.image.model)
+    let length = Self.length(config, batch)
     rows = batch.pairCount * length
     width = config.hiddenSize
     isTrained = tower.parameters.contains { $0.cell.isTrainable }
-    steps = CostModelStep.vision(
-      first: names.0, second: names.1, isGated: gated, hasScale: config.usesLayerScale)
+    steps = Self.steps(config)
     blocks = Self.blocks(
       tower, "blocks", config.depth, width, scoreCount: Double(batch.pairCount * length * length),
       halves: true, fusesJoins: config.dropPath == 0 || !batch.isTraining, remakesNorms: true)
@@ -50,23 +35,35 @@ struct CostModelTower {
     startsTracked = trained.contains { !$0.hasPrefix("blocks.") && !$0.contains("norm.") }
     var walk = CostModelWalk(
       rows: rows, parts: .image, attention: .imageAttention, precision, batch.isTraining)
-    let pixels = 3 * config.patchSize * config.patchSize
-    let trainsPatches = trained.contains("patch_embed.proj.weight")
     walk.isTracked = startsTracked
-    walk.product(
-      rows: batch.pairCount * patches, input: pixels, output: width, weights: trainsPatches)
-    inputKept =
-      batch.isTraining && trainsPatches
-      ? Double(batch.pairCount * patches * pixels) * (precision == .float32 ? 4 : 2) : 0
-    if side != config.positionGrid {
-      let stored = config.positionGrid * config.positionGrid + 1
-      walk.exactProduct(
-        rows: patches + 1, input: stored, output: width, weights: trained.contains("pos_embed"))
-    }
-    // Patches are cut out, tokens put together, and their mean is taken at the end.
-    walk.move(.forward, elements: 2 * batch.pairCount * patches * pixels + 3 * rows * width)
-    walk.move(.inputs, elements: 3 * rows * width)
+    let keepsPatches = walk.embed(config, batch, trained)
+    let elements = keepsPatches ? batch.pairCount * Self.pictureElements(config) : 0
+    inputKept = Double(elements) * (precision == .float32 ? 4 : 2)
     start = walk
+  }
+
+  /// The configuration of the image tower.
+  private static func transformer(_ model: DualEncoder) throws(TrainingError) -> VisionTransformerConfig {
+    if let config = model.config.vision as? VisionTransformerConfig { return config }
+    throw .badConfiguration(
+      Problem(
+        "image tower", found: "a \(type(of: model.config.vision).kind)",
+        expected: "a vision transformer, whose products this arithmetic counts",
+        hint: "Measure other towers with 'cleft train --dry_run'."))
+  }
+
+  /// Tokens of a picture.
+  private static func length(_ config: VisionTransformerConfig, _ batch: CostModel.Batch) -> Int {
+    let side = config.imageSizePixels / config.patchSize
+    let masks = config.maskedFraction > 0 && (batch.isTraining || config.masksInEvaluation)
+    let share = masks ? 1 - Double(config.maskedFraction) : 1
+    return 1 + config.registerCount + max(1, Int(Double(side * side) * share))
+  }
+
+  /// Elements of the patches of a picture.
+  private static func pictureElements(_ config: VisionTransformerConfig) -> Int {
+    let side = config.imageSizePixels / config.patchSize * config.patchSize
+    return 3 * side * side
   }
 
   /// The text tower.
@@ -133,6 +130,13 @@ struct CostModelTower {
     return walk
   }
 
+  private static func steps(_ config: VisionTransformerConfig) -> [CostModelStep] {
+    let gated = config.feedForward == .swiglu
+    let names = gated && config.tokenNames == .hub ? ("mlp.w12", "mlp.w3") : ("mlp.fc1", "mlp.fc2")
+    return CostModelStep.vision(
+      first: names.0, second: names.1, isGated: gated, hasScale: config.usesLayerScale)
+  }
+
   private static func steps(_ config: any TextTowerConfig) -> [CostModelStep] {
     switch config {
     case is LlamaConfig: CostModelStep.llama
@@ -163,5 +167,28 @@ struct CostModelTower {
         attentionWidth: query?.output ?? width, scoreCount: scoreCount, trainsPrefix: trainsPrefix,
         halves: halves, fusesJoins: fusesJoins, remakesNorms: remakesNorms)
     }
+  }
+}
+
+extension CostModelWalk {
+  /// What stands before the blocks of an image tower; whether the patches are kept for backward.
+  ///
+  /// - Parameter trained: paths of the trained parameters.
+  fileprivate mutating func embed(
+    _ config: VisionTransformerConfig, _ batch: CostModel.Batch, _ trained: [String]
+  ) -> Bool {
+    let (side, width) = (config.imageSizePixels / config.patchSize, config.hiddenSize)
+    let (patches, pixels) = (side * side, 3 * config.patchSize * config.patchSize)
+    let trainsPatches = trained.contains("patch_embed.proj.weight")
+    product(rows: batch.pairCount * patches, input: pixels, output: width, weights: trainsPatches)
+    if side != config.positionGrid {
+      let stored = config.positionGrid * config.positionGrid + 1
+      exactProduct(
+        rows: patches + 1, input: stored, output: width, weights: trained.contains("pos_embed"))
+    }
+    // Patches are cut out, tokens put together, and their mean is taken at the end.
+    move(.forward, elements: 2 * batch.pairCount * patches * pixels + 3 * rows * width)
+    move(.inputs, elements: 3 * rows * width)
+    return batch.isTraining && trainsPatches
   }
 }

@@ -88,19 +88,24 @@ public struct CostModelMachine: Sendable, Equatable {
     }
   }
 
-  /// Rates of this machine, measured now with the thread budget in a second or two.
+  /// What loops with ordinary stores reach of a copy that writes past the caches: they also fetch the lines they
+  /// overwrite, three transfers for two.
+  public static let loopShareOfCopy = 2.0 / 3
+
+  /// Rates of this machine with as many cores as the thread budget, measured now in a second or two.
+  ///
+  /// The bandwidth is that of ordinary loops: a copy larger than the caches, times `loopShareOfCopy`.
   ///
   /// - Parameters:
-  ///   - cores: cores to speak of; rates are those of one thread.
+  ///   - hasAMX: whether bfloat16 products run on AMX tiles here.
   ///   - size: rows and columns of the matrices.
-  public static func measured(cores: Int? = nil, size: Int = 1536) -> CostModelMachine {
+  public static func measured(hasAMX: Bool = false, size: Int = 1536) -> CostModelMachine {
     let threads = Double(Runtime.threadCount)
     let (float, half) = (GEMMRate.measure(size: size), GEMMRate.measureHalf(size: size))
-    let cores = cores ?? Runtime.threadCount
     return CostModelMachine(
-      cores: cores, hasAMX: false, floatRate: Figure(float / threads, .measured),
+      cores: Runtime.threadCount, hasAMX: hasAMX, floatRate: Figure(float / threads, .measured),
       halfRate: Figure((half ?? float) / threads, .measured),
-      bandwidth: Figure(GEMMRate.measureCopy(byteCount: 128 << 20) * Double(cores) / threads, .measured),
+      bandwidth: Figure(GEMMRate.measureCopy(byteCount: 128 << 20) * loopShareOfCopy, .measured),
       efficiency: assumedSmallEfficiency)
   }
 }

@@ -14,7 +14,7 @@ public struct EvaluationBenchmark {
     public var dataWait: [Double] = []
     public var image: [Double] = []
     public var text: [Double] = []
-    /// Tokens of the captions of all batches.
+    /// Tokens of the captions of all batches, vectors in front of them included, padding not.
     public var textTokens = 0
     /// Seconds in matrix products and in attention.
     public var work = (products: 0.0, attention: 0.0)
@@ -105,13 +105,17 @@ public struct EvaluationBenchmark {
     _ = withoutGradients { encoder.image(pictures, .evaluation) }
     let seen = StepClock.now
     let texts = plan.indices.map { captions[$0] }
-    _ = withoutGradients { encoder.text(encoder.textBatch(texts), .evaluation) }
+    // Equal captions are encoded as often as they come, so that the rate is one of captions.
+    _ = withoutGradients {
+      encoder.text(encoder.textBatch(texts, deduplicates: false), .evaluation)
+    }
     let read = StepClock.now
     guard isTimed else { return }
     found.dataWait.append(waited - start)
     found.image.append(seen - waited)
     found.text.append(read - seen)
-    found.textTokens += texts.reduce(0) { $0 + $1.count }
+    let vectors = encoder.text.model.virtualTokens?.cell.shape[0] ?? 0
+    found.textTokens += texts.reduce(0) { $0 + vectors + $1.count }
   }
 }
 
@@ -127,11 +131,11 @@ public struct EvaluationBenchmarkReport: Encodable, Sendable {
   public let dataWaitSeconds, imageSeconds, textSeconds: Timing
   /// By the median batch: pictures a second of the encoder, and of an evaluation that also waits for them.
   public let imagesPerSecond, imagesPerSecondWithData: Double
-  /// Captions and their real tokens a second of the encoder.
+  /// Captions and their real tokens a second of the encoder; vectors in front are among these, padding is not.
   public let captionsPerSecond, textTokensPerSecond: Double
-  /// Where the time goes by kind of work.
+  /// Where the time goes by kind of work, waiting for pictures included.
   public let shares: StepBenchmarkReport.Shares
-  /// Matrix products of a batch of both encoders.
+  /// Matrix products of a batch of both encoders; the batch's seconds include waiting for pictures.
   public let products: ProductFigures
   /// Memory.
   public let memory: MemoryReport
@@ -153,9 +157,10 @@ public struct EvaluationBenchmarkReport: Encodable, Sendable {
 
   /// Makes a report of measurements.
   ///
-  /// - Parameter rates: of the library for every shape among the products.
+  /// - Parameter rates: of the libraries for every shape among the products.
   public init(
-    _ found: EvaluationBenchmark.Measurements, setting: BenchmarkSetting, rates: [ProductShape: Double],
+    _ found: EvaluationBenchmark.Measurements, setting: BenchmarkSetting,
+    rates: [ProductShape: ProductRates.Rate],
     memory: MemoryReport, buildSeconds: Double
   ) {
     (self.setting, self.memory, self.buildSeconds) = (setting, memory, buildSeconds)
@@ -170,7 +175,8 @@ public struct EvaluationBenchmarkReport: Encodable, Sendable {
     captionsPerSecond = perSecond(size, textSeconds.median)
     textTokensPerSecond = perSecond(
       Double(found.textTokens) / Double(max(1, found.text.count)), textSeconds.median)
-    let whole = (found.image + found.text + found.dataWait).reduce(0, +)
+    let batches = found.image.indices.map { found.dataWait[$0] + found.image[$0] + found.text[$0] }
+    let whole = batches.reduce(0, +)
     let (products, attention) = (
       perSecond(found.work.products, whole), perSecond(found.work.attention, whole)
     )
@@ -178,6 +184,6 @@ public struct EvaluationBenchmarkReport: Encodable, Sendable {
       products: products, attention: attention, other: 1 - products - attention)
     self.products = ProductFigures(
       found.products, steps: found.productBatches, rates: rates,
-      stepSeconds: Timing(zip(found.image, found.text).map(+)).median)
+      stepSeconds: Timing(batches).median)
   }
 }

@@ -16,8 +16,10 @@ public struct ProductFigures: Encodable, Sendable {
     public let countPerStep: Double
     /// 10⁹ operations a second, here.
     public let gflops: Double
-    /// The same by one call of the library.
+    /// The same by one call of the fastest library.
     public let libraryGFLOPS: Double
+    /// The same by OpenBLAS; nil for bfloat16 factors.
+    public let openBLASGFLOPS: Double?
 
     enum CodingKeys: String, CodingKey {
       case m, n, k, gflops
@@ -26,6 +28,7 @@ public struct ProductFigures: Encodable, Sendable {
       case isHalf = "half"
       case countPerStep = "count_per_step"
       case libraryGFLOPS = "library_gflops"
+      case openBLASGFLOPS = "openblas_gflops"
     }
   }
 
@@ -35,7 +38,7 @@ public struct ProductFigures: Encodable, Sendable {
   public let operationsPerStep: Double
   /// Seconds that they take.
   public let secondsPerStep: Double
-  /// Seconds that the libraries alone would take.
+  /// Seconds that the libraries alone would take, for each shape the faster one.
   public let librarySecondsPerStep: Double
   /// 10⁹ operations a second while multiplying.
   public let gflops: Double
@@ -43,7 +46,12 @@ public struct ProductFigures: Encodable, Sendable {
   public let stepGFLOPS: Double
   /// 10⁹ operations a second that the libraries reach on these shapes.
   public let libraryGFLOPS: Double
+  /// The same of OpenBLAS alone; nil without float32 products, which are the only ones it has.
+  public let openBLASGFLOPS: Double?
   /// The libraries' seconds over those of the whole step: 1 for a step that is nothing but products as fast as theirs.
+  ///
+  /// Their rates are taken behind the steps, and are the best of several calls: more than 1 where the machine was
+  /// slower during the steps.
   public let stepEfficiency: Double
   /// By shape, the costliest first.
   public let shapes: [Row]
@@ -56,6 +64,7 @@ public struct ProductFigures: Encodable, Sendable {
     case librarySecondsPerStep = "library_seconds_per_step"
     case stepGFLOPS = "step_gflops"
     case libraryGFLOPS = "library_gflops"
+    case openBLASGFLOPS = "openblas_gflops"
     case stepEfficiency = "step_efficiency"
   }
 
@@ -63,17 +72,17 @@ public struct ProductFigures: Encodable, Sendable {
   ///
   /// - Parameters:
   ///   - entries: what `ProductLog` noted of `steps` steps.
-  ///   - rates: operations a second of the library for each of these shapes.
+  ///   - rates: operations a second of the libraries for each of these shapes.
   ///   - stepSeconds: the median step.
   public init(
-    _ entries: [ProductShape: ProductLog.Entry], steps: Int, rates: [ProductShape: Double],
+    _ entries: [ProductShape: ProductLog.Entry], steps: Int, rates: [ProductShape: ProductRates.Rate],
     stepSeconds: Double
   ) {
     let count = Double(max(1, steps))
     let operations = entries.reduce(0.0) { $0 + Double($1.value.count) * $1.key.operations }
     let seconds = entries.reduce(0.0) { $0 + $1.value.seconds }
     let library = entries.reduce(0.0) { sum, entry in
-      sum + Self.ratio(Double(entry.value.count) * entry.key.operations, rates[entry.key] ?? 0)
+      sum + Self.ratio(Double(entry.value.count) * entry.key.operations, rates[entry.key]?.fastest ?? 0)
     }
     notedSteps = steps
     (operationsPerStep, secondsPerStep, librarySecondsPerStep) = (
@@ -82,6 +91,7 @@ public struct ProductFigures: Encodable, Sendable {
     gflops = Self.ratio(operations, seconds) / 1e9
     stepGFLOPS = Self.ratio(operations / count, stepSeconds) / 1e9
     libraryGFLOPS = Self.ratio(operations, library) / 1e9
+    openBLASGFLOPS = Self.openBLAS(entries, rates)
     stepEfficiency = Self.ratio(library / count, stepSeconds)
     shapes = entries.sorted { ($0.value.seconds, $0.key.m) > ($1.value.seconds, $1.key.m) }.map {
       shape, entry in
@@ -89,8 +99,22 @@ public struct ProductFigures: Encodable, Sendable {
         m: shape.m, n: shape.n, k: shape.k, transposesA: shape.transposesA, transposesB: shape.transposesB,
         isHalf: shape.isHalf, countPerStep: Double(entry.count) / count,
         gflops: Self.ratio(Double(entry.count) * shape.operations, entry.seconds) / 1e9,
-        libraryGFLOPS: (rates[shape] ?? 0) / 1e9)
+        libraryGFLOPS: (rates[shape]?.fastest ?? 0) / 1e9,
+        openBLASGFLOPS: rates[shape]?.openBLAS.map { $0 / 1e9 })
     }
+  }
+
+  /// 10⁹ operations a second that OpenBLAS reaches on the float32 shapes.
+  private static func openBLAS(
+    _ entries: [ProductShape: ProductLog.Entry], _ rates: [ProductShape: ProductRates.Rate]
+  ) -> Double? {
+    var (operations, seconds) = (0.0, 0.0)
+    for (shape, entry) in entries {
+      guard let rate = rates[shape]?.openBLAS, rate > 0 else { continue }
+      operations += Double(entry.count) * shape.operations
+      seconds += Double(entry.count) * shape.operations / rate
+    }
+    return seconds > 0 ? operations / seconds / 1e9 : nil
   }
 
   /// A quotient; 0 by nothing.

@@ -63,13 +63,24 @@ public struct BaseFiles {
   }
 
   /// The error of a file whose bytes in memory cannot be trusted any more.
+  ///
+  /// Of one whose fingerprint nobody knows, only its times may be others.
   static func overwritten(_ file: TensorOrigin.File) -> TrainingError {
-    .badData(
+    let mayBeTheSame =
+      FileStamp(of: file.path)?.byteCount == file.stamp.byteCount
+      && Fingerprints.known(file.path, file.stamp) == nil
+    let found =
+      mayBeTheSame
+      ? "overwritten in place while it was in use, or its times changed before it had been read once, so that "
+        + "nobody can tell whether values in memory changed with it"
+      : "overwritten in place while it was in use, so that values in memory changed with it"
+    return .badData(
       Problem(
-        file.path,
-        found: "overwritten in place while it was in use, so that values in memory changed with it",
-        expected: "the file of \(file.stamp.byteCount) bytes that was read",
-        hint: "Nothing was saved since; put the old file back and resume from the last checkpoint."))
+        file.path, found: found, expected: "the file of \(file.stamp.byteCount) bytes that was read",
+        hint:
+          mayBeTheSame
+          ? "Nothing was saved since; if its bytes are the old ones, resume from the last checkpoint or start anew."
+          : "Nothing was saved since; put the old file back and resume from the last checkpoint."))
   }
 
   /// Stamp and fingerprint that a file has at one moment; nil if there is none.

@@ -62,15 +62,20 @@ public final class ContrastiveTask: PooledTask {
     }
     let tokens = [Split.train: ids(trainingSamples), .valid: ids(validationSamples)]
     self.tokens = tokens
+    captionNumbers = Self.numbers(tokens)
+    cutCaptionCount = trainingSamples.count { cut.contains($0.caption ?? "") }
+  }
+
+  /// A number for each caption, the same for equal ones.
+  private static func numbers(_ captions: [Split: [[Int]]]) -> [Split: [Int]] {
     var numbers: [[Int]: Int] = [:]
-    captionNumbers = tokens.mapValues { captions in
+    return captions.mapValues { captions in
       captions.map { caption in
         if let number = numbers[caption] { return number }
         numbers[caption] = numbers.count
         return numbers.count - 1
       }
     }
-    cutCaptionCount = trainingSamples.count { cut.contains($0.caption ?? "") }
   }
 
   /// The model trained.
@@ -82,8 +87,9 @@ public final class ContrastiveTask: PooledTask {
       ? ["\(cutCaptionCount) training captions are longer than the model's columns and are cut."] : []
   }
 
-  /// Tokens of the captions, vectors in front of them included.
+  /// Tokens of the captions, vectors in front of them included; 0 where their features are kept and nothing is read.
   public func tokenCount(_ split: Split, _ indices: [Int]) -> Int {
+    if frozen?.captions[split] != nil { return 0 }
     let vectors = encoder.text.model.virtualTokens?.cell.shape[0] ?? 0
     return indices.reduce(0) { $0 + vectors + (tokens[split]?[$1].count ?? 0) }
   }

@@ -2,36 +2,6 @@ import CleftData
 import CleftModels
 import CleftNN
 import CleftTensor
-import Foundation
-
-/// What a run has to do with features of frozen towers, and how much of them may be kept.
-public struct FeatureKeeping: Sendable {
-  /// Bytes that kept features may take; 0 keeps none.
-  public var limitBytes: Int
-  /// Whether training pictures are changed at random each time they come up.
-  public var augments: Bool
-  /// Training samples that the run takes in all, repeats counted: keeping pays where there are more than samples.
-  public var drawCount: Double
-
-  /// Describes a run.
-  public init(limitBytes: Int, augments: Bool, drawCount: Double) {
-    (self.limitBytes, self.augments, self.drawCount) = (limitBytes, augments, drawCount)
-  }
-
-  /// Keeps nothing.
-  public static let none = FeatureKeeping(limitBytes: 0, augments: true, drawCount: 0)
-
-  /// A quarter of the memory that the machine has, or that this process is given of it.
-  public static var quarterOfMemory: Int {
-    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    let limits = groups.compactMap { path in
-      (try? String(contentsOfFile: path, encoding: .utf8)).flatMap {
-        UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines))
-      }
-    }
-    return Int(limits.reduce(ProcessInfo.processInfo.physicalMemory, min) / 4)
-  }
-}
 
 /// Features of towers that make the same of a sample every time: made once, kept, and taken instead of running the tower.
 ///
@@ -43,6 +13,8 @@ public final class FrozenFeatures {
   package private(set) var captions: [Split: FrozenCaptions] = [:]
   package private(set) var pictures: FrozenPictures?
 
+  /// Whether features of validation samples are kept.
+  private var keepsForValidation = false
   private let keeping: FeatureKeeping
   private var bytesLeft: Int
 
@@ -56,6 +28,12 @@ public final class FrozenFeatures {
     let kept = [captions[.train].map { _ in "captions" }, pictures?.isForTraining == true ? "pictures" : nil]
     let names = kept.compactMap { $0 }
     return names.isEmpty ? "none" : names.joined(separator: " and ")
+  }
+
+  /// The same, and `validation` where the passes of validation take anything: what `state.json` says.
+  public var kept: String {
+    let names = [keptForTraining].filter { $0 != "none" } + (keepsForValidation ? ["validation"] : [])
+    return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
   // MARK: - Captions
@@ -73,24 +51,26 @@ public final class FrozenFeatures {
     if tower.isConstantInTraining {
       let all = FrozenCaptions([(.train, training), (.valid, validation)], encode: encode)
       let pays = keeping.drawCount > Double(Set(training).count)
-      if pays, takes(all.captions.count, tower.width, "text", "different captions") {
+      if pays, let size = takes(all.captions.count, tower.width, "text", "different captions") {
         captions = [.train: all, .valid: all]
+        keepsForValidation = !validation.isEmpty
         notices.append(
-          "the text tower is frozen: each of \(all.captions.count) different captions is encoded once.")
+          "the text tower is frozen: each of \(all.captions.count) different captions is encoded once and kept "
+            + "(\(size)).")
         return
       }
     }
     let own = FrozenCaptions([(.valid, validation)], encode: encode)
-    guard !validation.isEmpty, takes(own.captions.count, tower.width, "text", "validation captions") else {
-      return
-    }
-    captions = [.valid: own]
+    guard !validation.isEmpty,
+      let size = takes(own.captions.count, tower.width, "text", "validation captions")
+    else { return }
+    (captions, keepsForValidation) = ([.valid: own], true)
     let others =
       tower.isConstantInTraining
       ? "" : "; those of training each time, for their dropout (--quirk frozen_dropout=off goes without)"
     notices.append(
-      "the text tower is frozen: each of \(own.captions.count) different validation captions is encoded once"
-        + others + ".")
+      "the text tower is frozen: each of \(own.captions.count) different validation captions is encoded once "
+        + "and kept (\(size))\(others).")
   }
 
   // MARK: - Pictures
@@ -104,36 +84,47 @@ public final class FrozenFeatures {
     guard keeping.limitBytes > 0, tower.isConstantInEvaluation else { return }
     var counts: [Split: Int] = [:]
     let comeUpAgain = tower.isConstantInTraining && keeping.drawCount > Double(training)
-    if comeUpAgain, !keeping.augments, takes(training, tower.width, "image", "training pictures") {
+    if comeUpAgain, !keeping.augments,
+      let size = takes(training, tower.width, "image", "training pictures")
+    {
       counts[.train] = training
       notices.append(
         "the image tower is frozen, and pictures are not augmented: each of \(training) training pictures is "
-          + "encoded once, before the steps.")
+          + "encoded once, before the steps, and kept (\(size)).")
     }
-    if validation > 0, takes(validation, tower.width, "image", "validation pictures") {
+    if validation > 0, let size = takes(validation, tower.width, "image", "validation pictures") {
       counts[.valid] = validation
+      keepsForValidation = true
       let others =
         comeUpAgain && keeping.augments
         ? "; those of training each time, augmented (--no_augmentation goes without)" : ""
       notices.append(
-        "the image tower is frozen: each of \(validation) validation pictures is encoded once\(others).")
+        "the image tower is frozen: each of \(validation) validation pictures is encoded once and kept "
+          + "(\(size))\(others).")
     }
     if counts.isEmpty { return }
     pictures = FrozenPictures(counts: counts) { image.feature($0, .evaluation) }
   }
 
-  /// Whether so many features have room; takes it, or says that they have none.
-  private func takes(_ count: Int, _ width: Int, _ tower: String, _ what: String) -> Bool {
+  /// Takes the room of so many features, or says that there is none.
+  ///
+  /// - Returns: their size as text; nil if they have no room.
+  private func takes(_ count: Int, _ width: Int, _ tower: String, _ what: String) -> String? {
     let bytes = count * width * MemoryLayout<Float>.stride
     if bytes <= bytesLeft {
       bytesLeft -= bytes
-      return true
+      return Self.size(bytes)
     }
-    let (wanted, limit) = (Figure.gibibytes(bytes), Figure.gibibytes(keeping.limitBytes))
+    let (wanted, limit) = (Self.size(bytes), Self.size(keeping.limitBytes))
     notices.append(
       "the \(tower) tower is frozen, but features of \(count) \(what) take \(wanted) where \(limit), a quarter of the "
         + "memory, may be kept: they are encoded each time.")
-    return false
+    return nil
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    if bytes < 1 << 20 { return "\((bytes + 1023) >> 10) KiB" }
+    return bytes < 1 << 30 ? Checkpoint.mebibytes(bytes) : Figure.gibibytes(bytes)
   }
 }
 

@@ -1,12 +1,12 @@
 /// What a function took.
-public struct Timing: Sendable {
+public struct CallTiming: Sendable {
   /// Seconds of one call: the shortest, and the middle one.
   public let best, median: Double
   /// How many times were taken; short calls are timed several at once.
   public let sampleCount: Int
 
   /// Times functions in turns, for about `milliseconds` each and at least five times.
-  static func takingTurns(_ bodies: [() -> Void], milliseconds: Double) -> [Timing] {
+  static func takingTurns(_ bodies: [() -> Void], milliseconds: Double) -> [CallTiming] {
     let budget = Int(milliseconds * 1e6)
     let turns = 5
     var watches = bodies.map { Stopwatch($0, warmUp: budget / 5) }
@@ -54,8 +54,8 @@ private struct Stopwatch {
     }
   }
 
-  var timing: Timing {
+  var timing: CallTiming {
     let sorted = samples.sorted()
-    return Timing(best: sorted[0], median: sorted[sorted.count / 2], sampleCount: sorted.count)
+    return CallTiming(best: sorted[0], median: sorted[sorted.count / 2], sampleCount: sorted.count)
   }
 }
