@@ -100,8 +100,9 @@ public struct Tensor {
     try withExtendedLifetime(storage) { try body(UnsafePointer(pointer)) }
   }
 
-  /// Lends the elements in place; to be written only in float32 tensors, as every tensor that shares the storage sees. One in
-  /// bfloat16 would keep its old values.
+  /// Lends the elements in place; every tensor that shares the storage sees what is written.
+  ///
+  /// Only float32 tensors may be written to: one in bfloat16 would keep its old values.
   @inline(__always)
   public func withMutablePointer<Result>(_ body: (UnsafeMutablePointer<Float>) throws -> Result) rethrows
     -> Result

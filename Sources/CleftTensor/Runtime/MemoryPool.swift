@@ -36,7 +36,7 @@ final class MemoryPool: Sendable {
 /// Slabs are 32 MiB or as large as one block needs, on 2 MiB boundaries with huge pages advised, so that a fresh one costs few
 /// page faults. A block is cut from the free span that fits about best and joined again with free neighbors when it is given
 /// back: what the activations of a step leave behind serves its gradients, and batches of varying length find their place.
-struct MemoryArena {
+package struct MemoryArena {
   /// Spans know their neighbors in memory, and free ones those of about equal size.
   private struct Span {
     var address: UInt
@@ -48,8 +48,8 @@ struct MemoryArena {
     var next = MemoryArena.none
   }
 
-  private(set) var slabCount = 0
-  private(set) var slabBytes = 0
+  package private(set) var slabCount = 0
+  package private(set) var slabBytes = 0
   private var spans: [Span] = []
   /// Places in `spans` that are free to be used again.
   private var unused: [Int] = []
@@ -63,8 +63,10 @@ struct MemoryArena {
   private static let hugePage = 2 << 20
   private static let slab = 32 << 20
 
+  package init() {}
+
   /// Address and number of a free span cut to size; nil where none is large enough.
-  mutating func take(_ byteCount: Int) -> (UInt, Int)? {
+  package mutating func take(_ byteCount: Int) -> (UInt, Int)? {
     let units = max(1, (byteCount + Self.unit - 1) / Self.unit)
     guard let span = fitting(units) else { return nil }
     unlink(span)
@@ -73,13 +75,13 @@ struct MemoryArena {
   }
 
   /// The same from a new slab.
-  mutating func takeFresh(_ byteCount: Int) -> (UInt, Int) {
+  package mutating func takeFresh(_ byteCount: Int) -> (UInt, Int) {
     addSlab(for: byteCount)
     guard let taken = take(byteCount) else { preconditionFailure("memory arena: \(byteCount) bytes") }
     return taken
   }
 
-  mutating func give(_ span: Int) {
+  package mutating func give(_ span: Int) {
     var span = span
     let (before, after) = (spans[span].before, spans[span].after)
     if after != Self.none, spans[after].isFree {

@@ -151,8 +151,9 @@ public struct StepBenchmarkReport: Encodable, Sendable {
   public let stepSeconds: Timing
   /// Seconds of its parts, and of what is in none.
   public let partSeconds: [String: Timing]
-  /// Pictures of a step, and of a second at the median step.
+  /// Pictures of a step.
   public let imagesPerStep: Int
+  /// Pictures a second at the median step.
   public let imagesPerSecond: Double
   /// Real tokens of a step, on average, and of a second; vectors in front of captions are among them, padding is not.
   public let textTokensPerStep, textTokensPerSecond: Double

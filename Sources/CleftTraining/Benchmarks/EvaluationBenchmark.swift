@@ -10,9 +10,11 @@ public struct EvaluationBenchmark {
   public struct Measurements: Sendable {
     /// Pictures or captions of a batch.
     public var batchSize = 0
-    /// Seconds of each batch: waiting for pictures, the image encoder, the text encoder.
+    /// Seconds of each batch spent waiting for pictures.
     public var dataWait: [Double] = []
+    /// Seconds of each batch in the image encoder.
     public var image: [Double] = []
+    /// Seconds of each batch in the text encoder.
     public var text: [Double] = []
     /// Tokens of the captions of all batches, vectors in front of them included, padding not.
     public var textTokens = 0
@@ -22,8 +24,9 @@ public struct EvaluationBenchmark {
     public var memory = (before: ProcessMemory.now, after: ProcessMemory.now)
     /// Blocks and bytes taken from the system for tensors up to the end of the warm-up, and behind it.
     public var tensorMemory = (before: (blocks: 0, bytes: 0), timed: (blocks: 0, bytes: 0))
-    /// Products of the first timed batches by shape, and how many batches those are.
+    /// Products of the first timed batches by shape.
     public var products: [ProductShape: ProductLog.Entry] = [:]
+    /// How many batches those are of.
     public var productBatches = 0
 
     /// Makes empty measurements.
