@@ -192,14 +192,16 @@ import Testing
         #expect(shown != "", "\(command)")
         continue
       }
-      let page = try Tool.run([command[1], "--help"])
+      // The benchmarks are commands of a command.
+      let path = command[1] == "bench" ? Array(command[1...2]) : [command[1]]
+      let page = try Tool.run(path + ["--help"])
       #expect(page.status == 0, "\(command): \(page.errors)")
       for word in command where word.hasPrefix("--") {
         let name = word.prefix { $0 != "=" }
         let isThere =
           page.output.contains(" \(name) ") || page.output.contains(" \(name)\n")
           || page.output.contains("[\(name)")
-        #expect(isThere, "\(command[1]) has no \(name)")
+        #expect(isThere, "\(path) has no \(name)")
       }
     }
   }

@@ -156,7 +156,7 @@ struct BenchPlanText {
     [
       "every piece of work takes the longer of operations / rate and bytes / bandwidth; nothing overlaps.",
       "not counted: decoding and augmentation (on other threads), validation, checkpoints, what the pool",
-      "of memory blocks rounds up (up to a quarter of activations and buffers), and what caching features",
+      "of memory blocks leaves between them, and what caching features",
       "of frozen towers or computing equal captions once would save.",
     ]
   }

@@ -45,7 +45,9 @@ extension Optimizer {
       for (name, shape) in stateShapes(parameter.cell.shape) { tensors["\(name).\(parameter.path)"] = shape }
     }
     for (key, shape) in addedStateShapes { tensors[key] = shape }
-    return SafeTensorsWriter.byteCount(tensors.map { ($0.key, $0.value) })
+    // In an order of their own: the length of the header depends on it.
+    let sorted = tensors.sorted { $0.key < $1.key }
+    return SafeTensorsWriter.byteCount(sorted.map { ($0.key, $0.value) })
   }
 
   /// What the state holds of a parameter; an optimizer of another name is taken to hold what Adam does.
