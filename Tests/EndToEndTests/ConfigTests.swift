@@ -193,7 +193,7 @@ import Testing
         continue
       }
       // The benchmarks are commands of a command.
-      let path = command[1] == "bench" ? Array(command[1...2]) : [command[1]]
+      let path = Array(command.dropFirst().prefix(command[1] == "bench" ? 2 : 1))
       let page = try Tool.run(path + ["--help"])
       #expect(page.status == 0, "\(command): \(page.errors)")
       for word in command where word.hasPrefix("--") {
