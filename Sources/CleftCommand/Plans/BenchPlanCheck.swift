@@ -137,7 +137,7 @@ struct BenchPlanCheck: Encodable {
       "rates of a core, GFLOP/s: " + figure("float32", row.floatRate) + ", " + figure("bf16", row.halfRate),
       "memory, GB/s: " + figure("all cores", row.bandwidth) + "; " + figure("products reach", row.efficiency)
         + " of the rates",
-      "memory is the most of the process less what it had when it began; it rounds blocks up.",
+      "memory is the most of the process less what it had when it began.",
       "not counted: kept features, the second pass of --cached_negatives.",
     ]
   }
