@@ -80,6 +80,7 @@ let testTargets: [Target] = [
   tests("CleftFormatsTests", ["CleftTensor", "CleftFormats"]),
   tests("CleftTextTests", ["CleftFormats", "CleftText"]),
   tests("CleftImagingTests", ["CleftTensor", "CleftFormats", "CleftImaging"]),
+  tests("CleftMetricsTests", ["CleftTensor", "CleftMetrics"]),
   tests("CleftModelsTests", ["CleftTensor", "CleftFormats", "CleftNN", "CleftModels", "CleftAdapters"]),
   tests("CleftDataTests", ["CleftTensor", "CleftFormats", "CleftImaging", "CleftData"]),
   tests(

@@ -9,6 +9,7 @@ import CleftTensor
 @dynamicMemberLookup
 struct RunOptions: ParsableArguments {
   @OptionGroup(title: "Run") private var process: ProcessOptions
+  @OptionGroup(title: "Evaluation") var evaluation: EvaluationOptions
   @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
   @OptionGroup(title: "Limits and guards") var guards: GuardOptions
   @OptionGroup(title: "Log") var log: LogOptions

@@ -65,7 +65,8 @@ struct RunData {
     let data = options.data
     var request = data.request(split, isPromptTuning: wishes.isPromptTuning, quirks: options.quirks)
     request.needsCaption = wishes.needsCaptions
-    request.needsClass = !wishes.takesSeveralLabels
+    request.needsClass = !wishes.takesSeveralLabels && !options.run.evaluation.multi_label
+    options.run.evaluation.fill(&request)
     var dataset = try data.entry.open(request)
     if purpose == .training, wishes.needsCaptions { dataset.leaveOutRowsWithoutCaption() }
     if purpose == .training, wishes.needsLabels { dataset.leaveOutRowsWithoutClass() }

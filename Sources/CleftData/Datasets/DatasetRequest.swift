@@ -32,6 +32,12 @@ public struct DatasetRequest: Sendable, Equatable {
   public var imageSuffix: String?
   /// YAML file with caption templates in place of the shipped ones.
   public var captionFile: String?
+  /// YAML file with prompt sets in place of those of the caption templates (`--prompts`).
+  public var promptFile: String?
+  /// Whether each class is a question of its own, so that prompts come in pairs (`--multi_label`).
+  public var asksEachClass = false
+  /// Columns whose values become traits of samples (`--group_columns`).
+  public var groupColumns: [String] = []
   /// Columns of a manifest.
   public var manifest = ManifestColumns()
   /// Whether rows to train with are left out if they have no caption.

@@ -14,12 +14,16 @@ public struct Sample: Sendable, Equatable {
   public var caption: String?
   /// Class numbers that are present, in class order.
   public var labels: [Int]
+  /// Class numbers of which the table says neither that they are present nor that they are not, in class order.
+  public var uncertain: [Int] = []
   /// File and line of the table that it comes from, for messages.
   public var origin: String
   /// Who is on it, as far as the table or the path says; nil if unknown.
   public var patient: String?
   /// Text in front of every class prompt of this one picture (EMBED's instance captions); nil for none.
   public var promptPrefix: String?
+  /// What is known about who is on it and how it was taken.
+  public var traits = SampleTraits()
 
   /// The class that single-class scores go by: the first one present, 0 if none is.
   public var firstLabel: Int { labels.first ?? 0 }
@@ -61,20 +65,6 @@ public enum BadRowPolicy: String, Sendable, CaseIterable, Codable {
   case stop
   /// They are left out, counted and listed.
   case skip
-}
-
-/// One prompt for each class of a zero-shot question.
-public struct PromptSet: Sendable, Equatable {
-  /// Name in tables, for example `published`.
-  public var name: String
-  /// One prompt a class, in class order.
-  public var prompts: [String]
-
-  /// Makes a set.
-  public init(name: String, prompts: [String]) {
-    self.name = name
-    self.prompts = prompts
-  }
 }
 
 /// Samples with classes and prompts: what every dataset is turned into.
