@@ -35,7 +35,9 @@ int cleft_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int c
     return CLEFT_CODEC_UNSUPPORTED;
   }
   png_set_write_fn(png, &s, give, flush);
-  const int type = channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY;
+  const int type = channels == 4   ? PNG_COLOR_TYPE_RGB_ALPHA
+                   : channels == 3 ? PNG_COLOR_TYPE_RGB
+                                   : PNG_COLOR_TYPE_GRAY;
   png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, type, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);

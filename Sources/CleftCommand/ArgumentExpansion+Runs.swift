@@ -3,38 +3,62 @@ import CleftFormats
 import CleftTraining
 import Foundation
 
-/// What a command line takes over from the run that it names: `cleft eval RUN`, `cleft train --resume_ckpt RUN`.
+/// What a command line takes over from the run that it names: `cleft eval RUN`, `cleft predict … --pretrained_model RUN`,
+/// `cleft train --resume_ckpt RUN`.
 ///
 /// Whatever is typed or stands in a `--config` file wins.
 extension ArgumentExpansion {
+  /// Commands whose first word names a run to score, as in `cleft eval RUN`.
+  ///
+  /// One line here gives a command the run's options.
+  private static let evaluations: [any ParsableCommand.Type] = [EvalCommand.self, ProbeCommand.self]
+
+  /// Commands whose words name pictures, and that use the model that `--pretrained_model` names.
+  private static let uses: [any ParsableCommand.Type] = [PredictCommand.self, EmbedCommand.self]
+
   /// What says which data a run was trained on.
   private static let dataOptions: Set<String> = [
     "dataset", "rsna", "embed", "train_csv", "valid_csv", "test_csv", "image_column", "text_column",
     "label_columns",
     "class_column", "patient_column", "split_column", "separator", "image_dir", "captions", "image_suffix",
+    "prepared",
     "structural_cap", "simple_cap", "natural_cap", "pred_density", "embed_findings_csv", "embed_clinical_csv",
     "embed_legend_csv", "embed_density_pickle",
   ]
 
   /// What says how pictures and texts of a run were read, and how it computed.
-  private static let readingOptions: Set<String> = ["compat", "quirk", "precision", "data_dir"]
+  private static let readingOptions: Set<String> = [
+    "compat", "quirk", "precision", "data_dir", "multi_label",
+  ]
 
-  private var isEvaluation: Bool { command == EvalCommand.self }
+  /// What decides how the options above are taken; a command need not have them.
+  private static let kindOptions = [
+    DeclaredOption(name: "five_cls", takesValue: false),
+    DeclaredOption(name: "img_cls_ft", takesValue: false),
+  ]
+
+  private func isOne(of commands: [any ParsableCommand.Type]) -> Bool {
+    commands.contains { $0 == command }
+  }
+
+  /// Whether the command uses a finished run instead of going on with it.
+  private var usesRun: Bool { isOne(of: Self.evaluations) || isOne(of: Self.uses) }
 
   /// The options of the run that is named, as they would be typed in front of all others.
   func optionsOfRun() throws -> [String] {
     guard let file = try fileOfRun() else { return [] }
-    return isEvaluation ? evaluationOptions(file) : resumptionOptions(file)
+    return usesRun ? evaluationOptions(file) : resumptionOptions(file)
   }
 
   /// The options file of the run that is named; nil where none is named, or it has none.
   func fileOfRun() throws -> ConfigFile? {
-    if isEvaluation {
-      let candidates = places.flatMap { [$0, "\($0)/../.."] }.map { "\($0)/resolved.yaml" }
-      guard let path = candidates.first(where: FileSystem.exists) else { return nil }
-      return try ConfigFile(path, declared) {
-        Self.dataOptions.contains($0) || Self.readingOptions.contains($0) || $0 == "five_cls"
-          || $0 == "img_cls_ft"
+    if usesRun {
+      guard let path = usedPlaces.flatMap(optionFiles).first(where: FileSystem.exists) else { return nil }
+      let own = Set(declared.map(\.name))
+      let known = declared + Self.kindOptions.filter { !own.contains($0.name) }
+      return try ConfigFile(path, known) { name in
+        let isWanted = Self.dataOptions.contains(name) || Self.readingOptions.contains(name)
+        return isWanted && own.contains(name) || Self.kindOptions.contains { $0.name == name }
       }
     }
     guard let path = resumedFile else { return nil }
@@ -43,18 +67,29 @@ extension ArgumentExpansion {
     return try ConfigFile(path, declared, where: known.contains)
   }
 
-  /// What an evaluation takes over from its run: the dataset unless another is named, and how pictures and texts are read.
-  ///
-  /// CheXpert is the usual dataset anyway, but for its number of classes.
+  /// Where the run that is used may be.
+  private var usedPlaces: [String] {
+    if isOne(of: Self.evaluations) { return places }
+    let option = "--pretrained_model="
+    return given.last { $0.hasPrefix(option) }.map { [String($0.dropFirst(option.count))] } ?? []
+  }
+
+  /// Where the options of a model may stand: with a checkpoint, which may have been moved, or in its run folder.
+  private func optionFiles(_ place: String) -> [String] {
+    let place = (place as NSString).expandingTildeInPath
+    let checkpoint = (try? Checkpoint.locate(place)).map { ["\($0)/options.yaml"] } ?? []
+    return ["\(place)/options.yaml"] + checkpoint
+      + [place, "\(place)/../.."].map { "\($0)/resolved.yaml" }
+  }
+
+  /// What the use of a run takes over from it: the dataset unless another is named, and how pictures and texts are read.
   private func evaluationOptions(_ file: ConfigFile) -> [String] {
     let reading = file.entries.filter { Self.readingOptions.contains($0.name) }.flatMap(\.arguments)
     if namesDataset { return reading }
-    let isClassifier = file.entries.contains { $0.arguments == ["--img_cls_ft"] }
-    let classes = file.entries.filter { $0.name == "five_cls" }.flatMap(\.arguments)
+    let hasClasses = declared.contains { $0.name == "five_cls" }
+    let classes = hasClasses ? file.entries.filter { $0.name == "five_cls" }.flatMap(\.arguments) : []
     let known = file.entries.filter { Self.dataOptions.contains($0.name) }.flatMap(\.arguments)
-    let isElsewhere = known.contains("--embed") || known.contains("--rsna")
-    let isUsual = known.contains("--dataset=chexpert") && !isElsewhere && !isClassifier
-    return (isUsual ? [] : known) + classes + reading
+    return known + classes + reading
   }
 
   /// A resumed run has the options that it began with.

@@ -73,9 +73,11 @@ struct Cleft: ParsableCommand {
 /// One line here makes a command.
 enum CommandCatalog {
   static let all: [any ParsableCommand.Type] = [
-    TrainCommand.self, EvalCommand.self, SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
+    TrainCommand.self, EvalCommand.self, PredictCommand.self, EmbedCommand.self, SearchCommand.self,
+    ProbeCommand.self,
+    SynthCommand.self, TokenizerCommand.self, TokenizeCommand.self,
     CheckDataCommand.self, CaptionsCommand.self, PrepareCommand.self, PreprocessCommand.self,
-    InspectCommand.self, RunsCommand.self,
+    InspectCommand.self, RunsCommand.self, ReportCommand.self,
     ConvertCommand.self, MergeCommand.self, ParityCommand.self,
     QuirksCommand.self, DoctorCommand.self, BenchCommand.self,
   ]

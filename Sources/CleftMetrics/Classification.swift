@@ -30,21 +30,7 @@ public enum Classification {
   ///
   /// - Source: equals the trapezoidal area under the ROC curve.
   public static func auc(scores: [Float], isPositive: [Bool]) -> Double? {
-    let positives = isPositive.filter { $0 }.count
-    let negatives = isPositive.count - positives
-    if positives == 0 || negatives == 0 || scores.contains(where: \.isNaN) { return nil }
-    let order = scores.indices.sorted { scores[$0] < scores[$1] }
-    var rankSum = 0.0
-    var start = 0
-    while start < order.count {
-      var end = start
-      while end < order.count, scores[order[end]] == scores[order[start]] { end += 1 }
-      let meanRank = Double(start + end + 1) / 2
-      for place in start..<end where isPositive[order[place]] { rankSum += meanRank }
-      start = end
-    }
-    let pairs = Double(positives) * Double(negatives)
-    return (rankSum - Double(positives) * Double(positives + 1) / 2) / pairs
+    RankedScores(scores: scores.map(Double.init), isPositive: isPositive).auc()
   }
 
   /// Mean over classes of each class's AUC against the rest; nil when no class has both kinds of samples.

@@ -20,7 +20,9 @@ public struct PredictionTable: Sendable {
   public var logits: [Double]
   /// Classes that each sample has, ascending; exactly one under `oneOf`.
   public var labels: [[Int]]
-  /// Classes of which nobody knows whether a sample has them; it does not count for these. Empty where all is known.
+  /// Classes of which nobody knows whether a sample has them; it does not count for these.
+  ///
+  /// Empty where all is known.
   public var unknown: [[Int]]
   /// Whom each sample is of, 0 ..< `clusterCount`: samples of one patient are drawn together.
   public var clusters: [Int]

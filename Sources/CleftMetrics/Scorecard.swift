@@ -159,7 +159,7 @@ public struct Scorecard: Codable, Sendable, Equatable {
   public var calibration: CalibrationCard
   /// Numbers of parts of the samples.
   public var subgroups: [SubgroupCard]
-  /// What is odd: an AUC below 0.3, a class without samples, …
+  /// What is odd, such as an AUC below 0.3 or a class without samples.
   public var warnings: [String]
 
   /// Makes a card.

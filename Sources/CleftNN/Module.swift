@@ -60,18 +60,6 @@ public struct ForwardContext {
   }
 }
 
-/// Intermediate results by name, for parity checks and for looking inside.
-public final class Taps {
-  /// What was recorded, cut off from the tape.
-  public private(set) var tensors: [String: Tensor] = [:]
-
-  /// Makes an empty collection.
-  public init() {}
-
-  /// Records a result.
-  public func record(_ name: String, _ tensor: Tensor) { tensors[name] = tensor.detached }
-}
-
 /// A slot for a child module that adapters may fill anew.
 protocol ChildSlot: AnyObject {
   var entries: [(key: String, module: any Module)] { get }

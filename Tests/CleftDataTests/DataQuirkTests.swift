@@ -274,7 +274,10 @@ import Testing
     let samples = try CheXpert.open(scratch.request(.train)).samples
     // A sample is one picture and one caption: nothing unpaired, no second picture.
     let fields = Mirror(reflecting: try #require(samples.first)).children.compactMap(\.label)
-    #expect(fields == ["imagePath", "caption", "labels", "origin", "patient", "promptPrefix"])
+    #expect(
+      fields == [
+        "imagePath", "caption", "labels", "uncertain", "origin", "patient", "promptPrefix", "traits",
+      ])
   }
 
   private static func q48SquaresLoseAColumnOrNot() throws {

@@ -179,10 +179,13 @@ extension ModelQuirkTests {
       name: "toy", table: "", samples: samples, classNames: ["no", "yes"],
       promptSets: [PromptSet(name: "own", prompts: ["edema", "fracture"])])
     let store = PictureStore(pipeline: ImagePipeline(sizePixels: 28), memoryBytes: 0)
-    return try ZeroShotEvaluation(
+    let table = try ZeroShotEvaluation(
       encoder: encoder, description: ModelDescription(encoder: encoder.config),
       tokenizer: DefaultVocabulary.tokenizer
-    ).run(dataset, pictures: store, batchSize: batchSize, workerCount: 0) { _, _ in }.probabilities
+    ).score(dataset, ImagePass(pictures: store, batchSize: batchSize, workerCount: 0)) { _, _ in }.parts[0]
+      .table
+    let values = table.probabilities()
+    return (0..<table.count).map { row in values[row * 2..<row * 2 + 2].map { Float($0) } }
   }
 
   static func q18TheLastBatchMayHoldOnePicture() throws {

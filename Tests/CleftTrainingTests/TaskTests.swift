@@ -301,6 +301,28 @@ import Testing
     #expect(abs(result.loss.item - crossEntropy(logits, [0, 1, 2, 0]).item) < 1e-5)
   }
 
+  /// What is scored by several texts a class is not tuned by one of them.
+  @Test func ensemblesAndPairsAreRefused() throws {
+    let (encoder, description) = try pair(promptCount: 4)
+    let texts = Self.classes.map { [$0] }
+    let sets = [
+      (PromptSet(name: "many", texts: texts.map { $0 + ["x" + $0[0]] }), "several texts for a class"),
+      (PromptSet(name: "both", texts: texts, negatives: texts), "texts for and against each class"),
+    ]
+    for (set, reason) in sets {
+      var training = dataset(samples([nil, nil], labels: [[0], [1]]), classes: Self.classes)
+      training.promptSets = [set]
+      let error = #expect(throws: TrainingError.self) {
+        try ClassPromptTask(
+          encoder: encoder, description: description, tokenizer: DefaultVocabulary.tokenizer,
+          keepsLeadingSpace: true, objective: ClassObjective(classNames: Self.classes),
+          training: training, validation: nil)
+      }
+      #expect(error?.problem.location == "--class_wise")
+      #expect(error?.problem.found == "the prompt set '\(set.name)' with \(reason)")
+    }
+  }
+
   @Test func promptsThatReadAlikeAreRefused() {
     #expect(throws: TrainingError.self) { try promptTask(["edema", "edema", "no finding"]) }
   }

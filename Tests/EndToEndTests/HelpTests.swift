@@ -25,7 +25,8 @@ import Testing
 
   private static let groups = [
     "Model", "Start weights", "Trained parts", "Adapters", "Prompt tuning", "Data", "Captions", "EMBED",
-    "Manifest", "Pictures", "Loss", "Optimizer", "Run", "Checkpoints", "Limits and guards", "Log",
+    "Manifest", "Pictures", "Loss", "Optimizer", "Run", "Evaluation", "Checkpoints", "Limits and guards",
+    "Log",
     "Without effect",
   ]
 

@@ -81,7 +81,10 @@ import Testing
     let json = try evaluate(run.path, ["--json"])
     let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any]
     #expect((object?["classNames"] as? [String])?.count == classes)
-    #expect(object?[isMultiLabel ? "counts" : "confusion"] != nil && object?["logLoss"] != nil)
+    let scores = (object?["scores"] as? [[String: Any]])?.first
+    #expect(scores?[isMultiLabel ? "counts" : "confusion"] != nil && scores?["accuracy"] != nil)
+    let metrics = (scores?["card"] as? [String: Any])?["metrics"] as? [[String: Any]]
+    #expect(metrics?.contains { $0["name"] as? String == "log_loss" && $0["value"] != nil } == true)
   }
 
   @Test func aLinearProbeLeavesTheTowerBitIdentical() throws {

@@ -43,6 +43,14 @@ typedef struct {
 int cleft_dicom_read(const uint8_t *bytes, size_t count, int64_t max_pixels, cleft_dicom_image *image, char *error);
 void cleft_dicom_free(cleft_dicom_image *image);
 
+/* Who is on a picture and how it was taken, as the header words it; empty where it says nothing. */
+typedef struct {
+  char sex[64], age[64], view[64]; /* PatientSex, PatientAge, ViewPosition */
+} cleft_dicom_traits;
+
+/* Reads the beginning of a file as far as the header's traits: the bytes need not go on behind them. */
+int cleft_dicom_read_traits(const uint8_t *bytes, size_t count, cleft_dicom_traits *traits, char *error);
+
 typedef struct {
   const char *patient_id, *sop_instance_uid, *study_instance_uid, *series_instance_uid, *sex, *age, *view;
   const char *window_center, *window_width, *rescale_slope, *rescale_intercept; /* NULL if absent */

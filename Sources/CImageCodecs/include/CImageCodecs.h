@@ -34,7 +34,7 @@ int cleft_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, cle
 /* `bytes` is allocated; the caller frees it with free(). */
 int cleft_jpeg_encode(const uint8_t *pixels, int32_t width, int32_t height, int quality, uint8_t **bytes, size_t *count,
                       char *error);
-/* `channels` 1 or 3. */
+/* `channels` 1 (gray), 3 (red, green, blue) or 4 (alpha too), interleaved. */
 int cleft_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int channels, uint8_t **bytes, size_t *count,
                      char *error);
 

@@ -37,6 +37,11 @@ struct EvaluationOptions: ParsableArguments {
 
   @Option(
     help: .value(
+      "pairs", "Test pictures and their captions to find by each other, drawn by --seed; 0 for none."))
+  var retrieval_pairs = 1000
+
+  @Option(
+    help: .value(
       "path", "Evaluation to compare with: its predictions.csv or folder, or a run with one. Default: none."))
   var compare: String?
 
@@ -54,6 +59,7 @@ struct EvaluationOptions: ParsableArguments {
     try requireOption(
       bootstrap == 0 || (100...100_000).contains(bootstrap), "bootstrap", bootstrap, "0 or 100 ... 100000")
     try requireOption(threshold_pictures >= 0, "threshold_pictures", threshold_pictures, "0 or more")
+    try requireOption(retrieval_pairs >= 0, "retrieval_pairs", retrieval_pairs, "0 or more")
     try requireOption((0...100).contains(examples), "examples", examples, "0 ... 100")
     if no_report, out != nil {
       throw ValidationError("--out is there together with --no_report; expected one of them.")

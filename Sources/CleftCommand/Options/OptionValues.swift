@@ -54,7 +54,8 @@ func declaredOptions(_ type: any ParsableArguments.Type) -> [DeclaredOption] {
 
 /// Options that start, watch, print or resume a run, or make a trial of it: without them the rest reproduces it.
 private let passingOptions: Set<String> = [
-  "_config", "_dev", "_dry_run", "_json", "_picture", "_print_config", "_resume_ckpt", "_trace",
+  "_compare", "_config", "_dev", "_dry_run", "_json", "_out", "_picture", "_print_config", "_resume_ckpt",
+  "_trace",
   "_trace_steps",
 ]
 

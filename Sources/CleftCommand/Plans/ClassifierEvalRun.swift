@@ -1,11 +1,11 @@
+import CleftAdapters
 import CleftData
 import CleftFormats
-import CleftMetrics
 import CleftModels
 import CleftTraining
 import Foundation
 
-/// The evaluation of an image classifier, from options to a table.
+/// The evaluation of an image classifier, from options to a table and a report.
 struct ClassifierEvalRun {
   let options: TrainOptions
 
@@ -35,46 +35,30 @@ struct ClassifierEvalRun {
       log.say("scored among \(dataset.classNames.count) of the classifier's \(own.count) classes.")
     }
     try data.announce(dataset, in: nil)
-    _ = try report(loaded, dataset, data, log)
+    let subject = try subject(loaded, path: path)
+    let run = EvaluationRun(
+      options: options, data: data, log: log, scorer: loaded.evaluation, subject: subject, maps: nil)
+    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset: dataset.name, options.run))
     data.summarize()
     log.summarizeWarnings()
   }
 
-  /// Evaluates a classifier and prints the published lines, or JSON.
-  func report(
-    _ loaded: LoadedClassifier, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
-  ) throws -> ClassifierReport {
-    let report = try loaded.evaluation.run(
-      dataset, pictures: data.pictures, batchSize: EvalRun.batchSize, workerCount: options.workerCount
-    ) { done, count in
-      log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
-    }
-    print(options.run.json ? jsonText(report) : text(report))
-    if let path = options.run.picture {
-      let picture = ZeroShotPicture(
-        title: "\(report.dataset): the classifier's probabilities of the first picture of each class",
-        classNames: report.classNames, probabilities: report.probabilities, samples: dataset.samples,
-        pipeline: data.pictures.pipeline, dicom: options.quirks.dicomRendering)
-      try FileSystem.write(Data(picture.svg().utf8), to: path)
-    }
-    return report
-  }
-
-  private func text(_ report: ClassifierReport) -> String {
-    var lines = ["\(report.dataset): \(report.count) pictures, classified"]
-    if let confusion = report.confusion {
-      lines += ScoreText.confusion(confusion, report.classNames)
-    } else if let counts = report.counts {
-      lines.append("### Confusion Matrix: (row = class, column = found, missed, taken for it, rightly not)")
-      let rows = counts.map {
-        [$0.truePositive, $0.falseNegative, $0.falsePositive, $0.trueNegative]
-      }
-      lines += zip(ScoreText.matrix(rows), report.classNames).map { "\($0) \($1)" }
-    }
-    lines += ScoreText.scores(accuracy: report.accuracy, auc: report.auc)
-    if let top2 = report.top2Accuracy { lines.append("top-2 accuracy: \(ScoreText.percent(top2))") }
-    if let loss = report.logLoss { lines.append("log-loss: \(String(format: "%.4f", loss)) nats") }
-    return lines.joined(separator: "\n")
+  /// A classifier as the subject of an evaluation.
+  ///
+  /// - Parameter path: nil for the weights of a training that has just ended in the run folder `run`.
+  func subject(_ loaded: LoadedClassifier, path: String?, run: String? = nil) throws -> EvaluationSubject {
+    let config = loaded.description.classifier
+    var facts: [(name: String, value: String)] = []
+    if let path = path ?? run { facts.append(("path", path)) }
+    if let path { facts.append(("weights", try EvalRun.fingerprint(path))) }
+    facts.append(("image tower", type(of: config.vision).kind))
+    facts.append(("image side", "\(config.vision.imageSizePixels) pixels"))
+    facts.append(("image pooling", config.pooling.rawValue))
+    facts.append(("classes", config.classNames.joined(separator: ", ")))
+    if let adapter = loaded.description.imageAdapter { facts.append(("image adapter", adapter.method)) }
+    return EvaluationSubject(
+      title: "classified", isZeroShot: false, path: path,
+      runFolder: run ?? path.flatMap(EvaluationSubject.runFolder), step: 0, facts: facts)
   }
 
   /// Options that have no place in the evaluation of a classifier.
@@ -82,5 +66,9 @@ struct ClassifierEvalRun {
     let checks = TaskChecks(options: options)
     try checks.refuse(checks.text, in: "\(path), a classifier", "it has no text tower")
     try checks.refuse(checks.negatives, in: "\(path), a classifier", "it has no negatives")
+    let evaluation = options.run.evaluation
+    try checks.refuse(
+      [("--prompts", evaluation.prompts != nil), ("--multi_label", evaluation.multi_label)],
+      in: "\(path), a classifier", "it asks what it was trained for")
   }
 }

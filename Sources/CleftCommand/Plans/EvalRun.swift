@@ -1,10 +1,12 @@
+import CleftAdapters
 import CleftData
 import CleftFormats
+import CleftMetrics
 import CleftModels
 import CleftTraining
 import Foundation
 
-/// One zero-shot evaluation from options to a table.
+/// One evaluation from options to a table and a report.
 struct EvalRun {
   let options: TrainOptions
 
@@ -41,7 +43,12 @@ struct EvalRun {
           hint: "Name them with --label_columns or --class_column."))
     }
     try data.announce(dataset, in: nil)
-    _ = try report(loaded, dataset, data, log)
+    let subject = try subject(loaded, path: path)
+    let scorer = evaluation(loaded)
+    let run = EvaluationRun(
+      options: options, data: data, log: log, scorer: scorer, subject: subject,
+      maps: MapMaker(loaded, scorer.prompts))
+    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset: dataset.name, options.run))
     data.summarize()
     log.summarizeWarnings()
   }
@@ -50,62 +57,41 @@ struct EvalRun {
   func evaluation(_ loaded: LoadedModel) -> ZeroShotEvaluation {
     ZeroShotEvaluation(
       encoder: loaded.encoder, description: loaded.description, tokenizer: loaded.tokenizer,
-      keepsLeadingSpace: options.data.entry.keepsLeadingSpace(options.quirks))
+      keepsLeadingSpace: options.data.entry.keepsLeadingSpace(options.quirks),
+      question: options.run.evaluation.multi_label ? .each : .oneOf)
   }
 
-  /// Evaluates a model and prints the published lines and a table, or JSON.
-  func report(
-    _ loaded: LoadedModel, _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog
-  ) throws -> ZeroShotReport {
-    let report = try evaluation(loaded).run(
-      dataset, pictures: data.pictures, batchSize: Self.batchSize,
-      workerCount: options.workerCount
-    ) { done, count in
-      log.progress("evaluated \(done)/\(count)", isMilestone: done == count)
+  /// A pair of towers as the subject of an evaluation.
+  ///
+  /// - Parameter path: nil for the weights of a training that has just ended in the run folder `run`.
+  func subject(_ loaded: LoadedModel, path: String?, run: String? = nil) throws -> EvaluationSubject {
+    let description = loaded.description
+    var facts: [(name: String, value: String)] = []
+    if let path = path ?? run { facts.append(("path", path)) }
+    facts.append(("optimizer steps", "\(loaded.step)"))
+    if let path { facts.append(("weights", try Self.fingerprint(path))) }
+    facts.append(("image tower", type(of: description.encoder.vision).kind))
+    facts.append(("image side", "\(description.encoder.vision.imageSizePixels) pixels"))
+    facts.append(("image pooling", description.encoder.pooling.rawValue))
+    let text = ModelCatalog.textTowers.values.first {
+      type(of: $0.config) == type(of: description.encoder.text)
     }
-    if report.cutPromptCount > 0 {
-      log.warn("\(report.cutPromptCount) prompts are longer than the model's columns and are cut.")
-    }
-    let present = Set(dataset.samples.map(\.firstLabel))
-    let absent = report.classNames.count - present.count
-    if absent > 0 {
-      let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
-      log.warn(
-        "\(absent) of the \(report.classNames.count) classes have no picture in \(dataset.table)"
-          + (asksForAll ? "; --five_cls asks for the five of CheXpert-5x200 alone." : "."))
-    }
-    sayPublishedAUC(dataset, log)
-    print(options.run.json ? jsonText(report) : text(report))
-    if let path = options.run.picture {
-      let picture = ZeroShotPicture(
-        title: "\(report.dataset): zero-shot probabilities of the first picture of each class",
-        classNames: report.classNames, probabilities: report.probabilities, samples: dataset.samples,
-        pipeline: data.pictures.pipeline, dicom: options.quirks.dicomRendering)
-      try FileSystem.write(Data(picture.svg().utf8), to: path)
-    }
-    return report
+    facts.append(("text tower", text?.llmType ?? "gpt"))
+    facts.append(("caption columns", "\(description.encoder.captionLength)"))
+    facts.append(("pooled token", description.encoder.pooledToken.rawValue))
+    if let adapter = description.adapter { facts.append(("adapter", adapter.method)) }
+    if let adapter = description.imageAdapter { facts.append(("image adapter", adapter.method)) }
+    if let prompt = description.prompt { facts.append(("prompt vectors", "\(prompt.virtualTokenCount)")) }
+    return EvaluationSubject(
+      title: "zero-shot", isZeroShot: true, path: path,
+      runFolder: run ?? path.flatMap(EvaluationSubject.runFolder), step: loaded.step, facts: facts)
   }
 
-  /// Says where the published program would report an AUC of 0.
-  private func sayPublishedAUC(_ dataset: ImageTextDataset, _ log: RunLog) {
-    guard options.quirks.isReference else { return }
-    let failure = PublishedAUC.failure(
-      labels: dataset.samples.map(\.firstLabel), columnCount: dataset.classNames.count,
-      classCount: options.optimizer.loss.num_classes ?? PublishedAUC.usualClassCount)
-    if let failure { log.say("the published program reports an AUC of 0 here: \(failure).") }
-  }
-
-  private func text(_ report: ZeroShotReport) -> String {
-    var lines = [
-      "\(report.dataset): \(report.count) pictures, zero-shot; "
-        + "chance \(ScoreText.percent(1 / Double(report.classNames.count))) %"
-    ]
-    for scores in report.scores {
-      lines.append("prompts: \(scores.prompts)")
-      lines += ScoreText.confusion(scores.confusion, report.classNames)
-      lines += ScoreText.scores(accuracy: scores.accuracy, auc: scores.auc)
-    }
-    return lines.joined(separator: "\n")
+  /// The fingerprint of a checkpoint's weights, as its state says, or of a file.
+  static func fingerprint(_ path: String) throws -> String {
+    if FileSystem.exists(path), !FileSystem.isFolder(path) { return try Checksum.ofFile(path) }
+    let state = try Checkpoint.readState(try Checkpoint.locate(path))
+    return state.checksums["model.safetensors"] ?? "unknown"
   }
 
   /// Options that have no place in a zero-shot evaluation.

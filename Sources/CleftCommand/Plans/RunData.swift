@@ -1,6 +1,7 @@
 import CleftData
 import CleftFormats
 import CleftImaging
+import CleftMetrics
 import CleftModels
 import CleftTensor
 import CleftTraining
@@ -80,8 +81,13 @@ struct RunData {
       try dataset.requireRows()
       return dataset
     }
-    return try PictureVerification.run(
-      dataset, store: pictures, policy: data.pictures.on_bad_row,
+    return try verified(dataset, data.pictures.on_bad_row)
+  }
+
+  /// A dataset whose pictures have been looked at.
+  private func verified(_ dataset: ImageTextDataset, _ policy: BadRowPolicy) throws -> ImageTextDataset {
+    try PictureVerification.run(
+      dataset, store: pictures, policy: policy,
       memo: "\(options.run.log.log_dir)/picture-checks/\(Checksum.of(dataset.table)).csv",
       workerCount: options.workerCount
     ) { done, count in
@@ -119,6 +125,50 @@ struct RunData {
     if options.data.pictures.preview > 0 {
       try writePreview(splits.training, order: firstEpoch, to: "\(folder)/preview.png")
     }
+  }
+
+  /// Validation pictures to choose thresholds on, and which these are in words.
+  struct ThresholdPictures {
+    let dataset: ImageTextDataset
+    let text: String
+  }
+
+  /// Some of the validation pictures that answer the question of a test set, or why there are none.
+  ///
+  /// Rows that cannot be used are left out: what is chosen on the others is no worse.
+  func openForThresholds(
+    _ test: ImageTextDataset, _ question: PredictionTable.Question, limit: Int, _ key: RandomKey
+  ) throws -> Result<ThresholdPictures, EvaluationReport.NoValidation> {
+    func none(_ reason: String) -> Result<ThresholdPictures, EvaluationReport.NoValidation> {
+      .failure(EvaluationReport.NoValidation(reason))
+    }
+    if limit == 0 { return none("--threshold_pictures 0") }
+    let (split, entry) = (options.data.valid_split, options.data.entry)
+    if let reason = try reasonNotToOpen(split) { return none(reason) }
+    var request = options.data.request(split, isPromptTuning: wishes.isPromptTuning, quirks: options.quirks)
+    options.run.evaluation.fill(&request)
+    (request.needsCaption, request.needsClass, request.badRows) = (false, false, .skip)
+    if let absent = entry.tables(request).first(where: { !FileSystem.exists($0) }) {
+      return none("no \(absent)")
+    }
+    var dataset = try entry.open(request).answering(question)
+    if dataset.classNames != test.classNames { return none("\(dataset.table) has other classes") }
+    let (all, kind) = (dataset.samples.count, question == .oneOf ? " of exactly one class" : "")
+    var draw = key.split("thresholds").generator
+    let chosen = dataset.samples.indices.shuffled(using: &draw).prefix(limit).sorted()
+    dataset.samples = chosen.map { dataset.samples[$0] }
+    if dataset.samples.isEmpty { return none("no picture\(kind) in \(dataset.table)") }
+    dataset = try verified(dataset, .skip)
+    if dataset.samples.isEmpty { return none("no usable picture in \(dataset.table)") }
+    let count = dataset.samples.count
+    let people = Set(dataset.samples.compactMap(\.patient)).intersection(test.samples.compactMap(\.patient))
+    if !people.isEmpty {
+      log.warn(
+        "\(people.count) patients are in \(test.table) and in \(dataset.table), where thresholds are chosen.")
+    }
+    let share = count == all ? "all \(count)" : "\(count) of the \(all)"
+    return .success(
+      ThresholdPictures(dataset: dataset, text: "\(share) pictures\(kind) of \(dataset.table)"))
   }
 
   /// The validation set, if there is one.

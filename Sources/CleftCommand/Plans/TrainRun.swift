@@ -130,10 +130,12 @@ struct TrainRun {
 
   /// What a checkpoint holds.
   func contents(_ parts: Parts, _ state: RunState) -> Checkpoint.Contents {
-    Checkpoint.Contents(
+    var contents = Checkpoint.Contents(
       model: parts.plan.model, description: parts.plan.description, optimizer: parts.optimizer,
       tokenizerJSON: parts.plan.tokenizerJSON, state: state,
       storesBase: options.run.checkpoints.whole_checkpoints)
+    contents.optionsYAML = options.readingYAML
+    return contents
   }
 
   /// Takes weights and optimizer state from a checkpoint of the same model.
@@ -165,7 +167,8 @@ struct TrainRun {
     }
     if var test = parts.splits.test {
       if let limit = options.testPictureLimit { test.samples = Array(test.samples.prefix(limit)) }
-      try log.record(step: steps, parts.plan.test(test, parts.data, log))
+      let folder = keeper.map { ($0.folder as NSString).deletingLastPathComponent }
+      try log.record(step: steps, parts.plan.test(test, parts.data, log, in: folder))
     }
     try log.flush()
     for note in parts.optimizer.notes { log.warn(note) }

@@ -16,6 +16,7 @@ struct HTMLPage {
     <head>
     <meta charset="utf-8"/>
     <meta name="viewport" content="width=device-width, initial-scale=1"/>
+    <meta http-equiv="Content-Security-Policy" content="\(Self.policy)"/>
     <title>\(title.escaped)</title>
     <style>\(Self.css)\(style)</style>
     </head>
@@ -32,6 +33,9 @@ struct HTMLPage {
 
     """
   }
+
+  /// Nothing is fetched and nothing runs, whatever names and texts a page shows.
+  private static let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
   /// A table with a caption for those who do not see the page; `body` is HTML.
   static func table(_ title: String, head: [String], body: String) -> String {
@@ -64,7 +68,8 @@ struct HTMLPage {
     .list th, .list td:first-child { white-space: nowrap; overflow-wrap: normal }
     svg { display: block; max-width: none } svg text { fill: var(--ink); font: 12px system-ui, sans-serif }
     svg text.n { fill: var(--soft) }
-    @media print { body { max-width: none; padding: 0 } .wide { overflow: visible } }
+    @media print { body { max-width: none; padding: 0 } .wide { overflow: visible } tr { break-inside: avoid }
+      .list th, .list td { padding: .1rem .3rem .1rem 0; font-size: 7.6pt } .list th[scope=col] { white-space: normal } }
 
     """
 }

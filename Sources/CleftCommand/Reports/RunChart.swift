@@ -12,6 +12,21 @@ struct RunChart {
   /// Whether powers of ten suit the values better where they span several.
   var mayBeLogarithmic = false
 
+  /// How charts, their grid and their legend look.
+  static let css = """
+
+    .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem }
+    .chart { margin: 0; break-inside: avoid } .chart figcaption { padding-bottom: .3rem; min-height: 2.9em }
+    .chart svg { width: 100%; height: auto }
+    .chart polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round }
+    .chart polyline.faint { stroke-width: 1; opacity: .25 } .chart circle { stroke: none }
+    .grid { stroke: var(--rule) } .legend { list-style: none; margin: 0 0 1rem; padding: 0 }
+    .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.5rem } .legend li { overflow-wrap: anywhere }
+    .sample { display: inline-block; vertical-align: middle; flex: none }
+    @media print { .charts { grid-template-columns: 1fr 1fr } .chart svg text { font-size: 13.5px } }
+
+    """
+
   private static let (width, height) = (420.0, 270.0)
   private static let (top, bottom, right) = (8.0, 40.0, 16.0)
 

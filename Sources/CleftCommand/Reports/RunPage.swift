@@ -11,7 +11,7 @@ struct RunPage {
     let count = comparison.runs.count
     return HTMLPage(
       title: count == 1 ? "Run \(comparison.runs[0].name)" : "\(count) runs compared",
-      style: RunCurve.css + Self.css, header: "<p>\(states.escaped)</p>",
+      style: RunCurve.css + RunChart.css + Self.css, header: "<p>\(states.escaped)</p>",
       sections: [table, charts, options, notes].filter { !$0.isEmpty }
     ).html()
   }
@@ -43,8 +43,12 @@ struct RunPage {
       + "</section>"
   }
 
+  /// The drawings: those of `metrics`, else the usual ones of which there are numbers.
+  var figures: [String] {
+    (metrics.map(chosen) ?? usual).map { $0.html() }.filter { !$0.isEmpty }
+  }
+
   private var charts: String {
-    let figures = (metrics.map(chosen) ?? usual).map { $0.html() }.filter { !$0.isEmpty }
     let legend = comparison.runs.enumerated().map { index, run in
       "<li>\(RunCurve.sample(index)) \(RunComparison.label(index)) \(run.name.escaped)</li>"
     }.joined(separator: "\n")
@@ -143,17 +147,10 @@ struct RunPage {
 
   private static let css = """
 
-    .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem }
-    .chart { margin: 0; break-inside: avoid } .chart figcaption { padding-bottom: .3rem; min-height: 2.9em }
-    .chart svg { width: 100%; height: auto }
-    .chart polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round }
-    .chart polyline.faint { stroke-width: 1; opacity: .25 } .chart circle { stroke: none }
-    .grid { stroke: var(--rule) } .legend { list-style: none; margin: 0 0 1rem; padding: 0 }
-    .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.5rem } .legend li { overflow-wrap: anywhere }
-    .sample { display: inline-block; vertical-align: middle; flex: none }
     .list td.n { width: auto } .list td.n, .list td.one { white-space: nowrap }
     .list th[scope=row] { white-space: normal; overflow-wrap: break-word; min-width: 12rem; max-width: 30rem }
     .list td.value { min-width: 4rem } li, p { overflow-wrap: anywhere } h2 { break-after: avoid }
+    @media print { .list th[scope=row] { min-width: 5rem } .list svg.sample { width: 20px } }
 
     """
 }

@@ -26,3 +26,14 @@ enum ScoreText {
     value.map { String(format: "%.4f", 100 * $0) } ?? "undefined (one class only)"
   }
 }
+
+extension ScoreText {
+  /// A number of a metric as a table holds it: shares in percent, losses as they are.
+  static func value(_ value: Double?, _ name: String) -> String {
+    guard let value else { return "undefined" }
+    return isShare(name) ? String(format: "%.1f %%", 100 * value) : String(format: "%.4f", value)
+  }
+
+  /// Whether a metric is a share, best shown in percent.
+  static func isShare(_ name: String) -> Bool { !name.contains("loss") && !name.contains("brier") }
+}

@@ -50,8 +50,10 @@ struct ClassPromptPlan: TaskPlan {
       training: splits.training, validation: splits.validation)
   }
 
-  func test(_ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog) throws -> [String: Double] {
-    try ContrastivePlan.test(loaded, options, dataset, data, log)
+  func test(
+    _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog, in folder: String?
+  ) throws -> [String: Double] {
+    try ContrastivePlan.test(loaded, options, dataset, data, log, in: folder)
   }
 
   /// Settings that contradict each other.

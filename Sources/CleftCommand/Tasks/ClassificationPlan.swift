@@ -54,9 +54,13 @@ struct ClassificationPlan: TaskPlan {
     )
   }
 
-  func test(_ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog) throws -> [String: Double] {
-    let report = try ClassifierEvalRun(options: options).report(loaded, dataset, data, log)
-    return report.published(options, dataset)
+  func test(
+    _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog, in folder: String?
+  ) throws -> [String: Double] {
+    let subject = try ClassifierEvalRun(options: options).subject(loaded, path: nil, run: folder)
+    let run = EvaluationRun(
+      options: options, data: data, log: log, scorer: loaded.evaluation, subject: subject, maps: nil)
+    return try run(dataset, in: options.run.evaluation.no_report ? nil : folder).published(options, log)
   }
 
   /// The classes of the training table.
@@ -115,30 +119,5 @@ extension LoadedClassifier {
       Problem(
         dataset.table, found: "classes \(dataset.classNames.joined(separator: ", "))",
         expected: own.joined(separator: ", ")))
-  }
-}
-
-extension ClassifierReport {
-  /// The published program's names for what a test found, in percent; of the last one's own, the loss.
-  func published(_ options: TrainOptions, _ dataset: ImageTextDataset) -> [String: Double] {
-    var values: [String: Double] = [:]
-    values["test_loss"] = logLoss
-    values["test_auc"] = auc.map { 100 * $0 }
-    guard confusion != nil else {
-      values["test_acc"] = accuracy.map { 100 * $0 }
-      return values
-    }
-    let labels = dataset.samples.map(\.firstLabel)
-    func mean(_ k: Int) -> Double? {
-      let hits = zip(probabilities, labels).map { row, label in
-        100 * (Classification.accuracy(scores: [row], labels: [label], k: k) ?? 0)
-      }
-      return EvaluationMean.of(
-        hits, batchSize: EvalRun.batchSize, countsBatchesAlike: options.quirks.has(.batchMeans))
-    }
-    values["test_acc1"] = mean(1)
-    values["test_acc2"] = mean(2)
-    if options.quirks.has(.acc5Names) { values["test_auc"] = values["test_acc2"] }
-    return values
   }
 }

@@ -47,7 +47,7 @@ struct ContrastivePlan: TaskPlan {
 
   func makeTask(_ splits: RunSplits) throws -> any TrainingTask {
     // What would fail after the last step fails before the first.
-    if let test = splits.test { try EvalRun(options: options).evaluation(loaded).requirePrompts(test) }
+    if let test = splits.test { try EvalRun(options: options).evaluation(loaded).requireSense(test) }
     return task(splits.training, splits.validation, loaded.tokenizer)
   }
 
@@ -72,30 +72,24 @@ struct ContrastivePlan: TaskPlan {
     allocator.map { RankAllocation(optimizer, $0) } ?? optimizer
   }
 
-  func test(_ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog) throws -> [String: Double] {
-    try Self.test(loaded, options, dataset, data, log)
+  func test(
+    _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog, in folder: String?
+  ) throws -> [String: Double] {
+    try Self.test(loaded, options, dataset, data, log, in: folder)
   }
 
   /// Scores a pair of towers zero-shot.
   static func test(
     _ loaded: LoadedModel, _ options: TrainOptions, _ dataset: ImageTextDataset, _ data: RunData,
-    _ log: RunLog
+    _ log: RunLog, in folder: String?
   ) throws -> [String: Double] {
-    let report = try EvalRun(options: options).report(loaded, dataset, data, log)
-    let hits = zip(report.probabilities, dataset.samples).map { row, sample in
-      Classification.prediction(row) == sample.firstLabel ? 100.0 : 0
-    }
-    for (label, name) in report.classNames.enumerated() {
-      let curve = ClassScores(
-        name: name, scores: report.probabilities.map { $0[label] },
-        isPositive: dataset.samples.map { $0.firstLabel == label })
-      try log.curve(step: options.stepLimit, "test/\(name)", curve)
-    }
-    var values: [String: Double] = [:]
-    values["test_acc1"] = EvaluationMean.of(
-      hits, batchSize: EvalRun.batchSize, countsBatchesAlike: options.quirks.has(.batchMeans))
-    values["test_auc"] = report.scores[0].auc.map { 100 * $0 }
-    return values
+    let evaluation = EvalRun(options: options)
+    let scorer = evaluation.evaluation(loaded)
+    let run = EvaluationRun(
+      options: options, data: data, log: log, scorer: scorer,
+      subject: try evaluation.subject(loaded, path: nil, run: folder),
+      maps: MapMaker(loaded, scorer.prompts))
+    return try run(dataset, in: options.run.evaluation.no_report ? nil : folder).published(options, log)
   }
 
   /// Settings that contradict each other.

@@ -26,7 +26,11 @@ protocol TaskPlan {
   /// What the optimizer has to do besides its steps, for example to move ranks of an adapter.
   func wrapped(_ optimizer: any Optimizer) -> any Optimizer
   /// Scores the final weights on the test set; published names and values, in percent, for the log.
-  func test(_ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog) throws -> [String: Double]
+  ///
+  /// - Parameter folder: the run folder, for the report; nil for no files.
+  func test(
+    _ dataset: ImageTextDataset, _ data: RunData, _ log: RunLog, in folder: String?
+  ) throws -> [String: Double]
 }
 
 extension TaskPlan {

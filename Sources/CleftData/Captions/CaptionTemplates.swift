@@ -3,8 +3,8 @@ import Foundation
 
 /// Caption and prompt texts of one dataset, from YAML.
 ///
-/// A caption family is a list of parts, each a text with gaps; a prompt is one text with gaps; a word table turns the
-/// codes of a dataset into words. The shipped files (`chexpert.yaml`, `rsna.yaml`, `embed.yaml`, `manifest.yaml`) hold
+/// A caption family is a list of parts, each a text with gaps; a prompt set is one text with gaps or several, for a class
+/// and perhaps against it; a word table turns the codes of a dataset into words. The shipped files (`chexpert.yaml`, `rsna.yaml`, `embed.yaml`, `manifest.yaml`) hold
 /// the published texts and explain the format in their first lines.
 public struct CaptionTemplates: Sendable, Equatable {
   /// A caption: parts in order, and the values without which there is none.
@@ -14,11 +14,12 @@ public struct CaptionTemplates: Sendable, Equatable {
   }
 
   /// File, or name of the shipped one, for messages.
-  let source: String
+  var source: String
   let parts: [String: TextTemplate]
   let captions: [String: Family]
-  let prompts: [String: TextTemplate]
-  let words: [String: [String: String]]
+  /// Prompt sets in the order of the file.
+  var prompts: [PromptTemplate]
+  var words: [String: [String: String]]
   /// What captions are made into before they are tokenized.
   public let cleaning: Cleaning
 
@@ -36,6 +37,11 @@ public struct CaptionTemplates: Sendable, Equatable {
   ///
   /// - Throws: `DataError.missing` without the file, `.badData` with file, line and key otherwise.
   public init(file: String) throws(DataError) {
+    try self.init(yaml: Self.text(ofFile: file), source: file)
+  }
+
+  /// The text of a YAML file.
+  static func text(ofFile file: String) throws(DataError) -> String {
     let data: Data
     do { data = try FileSystem.read(file) } catch {
       if case .missing(let problem) = error { throw .missing(problem) }
@@ -44,7 +50,7 @@ public struct CaptionTemplates: Sendable, Equatable {
     guard let text = String(data: data, encoding: .utf8) else {
       throw .badData(Problem(file, found: "bytes that are not UTF-8", expected: "a YAML file"))
     }
-    try self.init(yaml: text, source: file)
+    return text
   }
 
   /// The texts shipped with the program for a dataset of the catalogue.
@@ -87,18 +93,17 @@ public struct CaptionTemplates: Sendable, Equatable {
 
   /// The text of a prompt for one class, lowercased, otherwise as written.
   ///
-  /// - Throws: `DataError.badRequest` if there is no such prompt or it asks for a value that is not given.
+  /// - Throws: `DataError.badRequest` if there is no such prompt, it has several texts, or it asks for a value that is not
+  ///   given.
   public func prompt(_ name: String, _ values: [String: String]) throws(DataError) -> String {
-    guard let template = prompts[name] else { throw unknown("prompts", name, among: promptNames) }
-    guard let text = template.filled(values) else {
-      let missing = template.names.first { values[$0] == nil } ?? ""
-      throw .badRequest(
-        Problem(
-          template.origin, found: "no value {\(missing)} for a prompt",
-          expected: "one of \(values.keys.sorted().map { "{\($0)}" }.joined(separator: ", "))",
-          hint: "Write {\(missing)|other text} to say what stands there otherwise."))
+    guard let template = prompts.first(where: { $0.name == name }) else {
+      throw unknown("prompts", name, among: promptNames)
     }
-    return text.lowercased()
+    guard template.isSingleText, let text = template.general.positive.first else {
+      throw .badRequest(
+        Problem(template.origin, found: "several texts", expected: "one text for all classes"))
+    }
+    return try text.prompt(values)
   }
 
   /// A raw caption as it is trained with.
@@ -121,7 +126,7 @@ public struct CaptionTemplates: Sendable, Equatable {
   public var families: [String] { captions.keys.sorted() }
 
   /// Names of the prompts, sorted.
-  public var promptNames: [String] { prompts.keys.sorted() }
+  public var promptNames: [String] { prompts.map(\.name).sorted() }
 
   /// Names of the values that a caption family asks for or requires.
   public func valueNames(ofFamily name: String) throws(DataError) -> Set<String> {
@@ -153,7 +158,7 @@ public struct CaptionTemplates: Sendable, Equatable {
     return family
   }
 
-  private func unknown(_ section: String, _ name: String, among names: [String]) -> DataError {
+  func unknown(_ section: String, _ name: String, among names: [String]) -> DataError {
     let near = nearestNames(to: name, among: names).joined(separator: ", ")
     return .badRequest(
       Problem(

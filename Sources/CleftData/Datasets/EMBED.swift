@@ -63,6 +63,8 @@ public enum EMBED {
     let rows = request.takesShare ? try request.share(of: flat) : flat
     var labels = try EMBEDLabels(request)
     var reader = try EMBEDRows(table: table, images: images, request: request, templates: templates)
+    let prompts = try PromptTexts(request, templates)
+    let names = reader.texts.classNames(request)
     var samples: [Sample] = []
     samples.reserveCapacity(rows.count)
     for row in rows {
@@ -74,13 +76,15 @@ public enum EMBED {
     leftOut["not 2D"] = table.rows.count - flat.count
     var dataset = ImageTextDataset(
       name: "EMBED \(request.split.rawValue)", table: table.path, samples: samples,
-      classNames: reader.texts.classNames(request), promptSets: try reader.texts.promptSets(request))
+      classNames: names,
+      promptSets: try EMBEDTexts(prompts.templates).promptSets(request, prompts, classNames: names))
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     dataset.badRows = reader.faults.rows
     dataset.notes = labels.notes
     if request.isSmallBalancedTrain, request.quirks.has(.ignoredBalancedTrain) {
       dataset.notes.append("--small_balanced_train is not heeded, as published (ignored_balanced_train)")
     }
+    dataset.notes += reader.notes + prompts.notes
     if !reader.emptiedColumns.isEmpty {
       let names = reader.emptiedColumns.joined(separator: ", ")
       dataset.notes.append(
@@ -131,6 +135,9 @@ public enum EMBED {
   }
 
   private static func validate(_ request: DatasetRequest) throws(DataError) {
+    try requireOneQuestion(
+      request, of: entry.name,
+      reason: "Leave it out: a picture has one \(request.predictsDensity ? "density" : "BI-RADS category").")
     let family = request.captionFamily ?? "default"
     guard families.contains(family) else {
       throw .badRequest(

@@ -23,6 +23,8 @@ struct EMBEDRows {
   private let codes: [(column: Int, name: String, value: String)]
   /// Captions by what they were before cleaning: the pictures of one examination mostly share theirs.
   private var cleaned: [String: String?] = [:]
+  /// Traits from the metadata and from the reduced findings.
+  private var traits: TraitColumns
 
   /// Columns of the metadata that only texts and messages speak of.
   private struct DetailColumns {
@@ -62,6 +64,7 @@ struct EMBEDRows {
     scores = try EMBEDScoreColumns(annotations.reduced.table)
     finding = try FindingColumns(annotations.reduced.table)
     faults = try RowFaults(request, table)
+    traits = try TraitColumns([table, annotations.reduced.table], request)
     guard let full = annotations.full else {
       (legend, codes) = (nil, [])
       return
@@ -72,6 +75,9 @@ struct EMBEDRows {
       ("calcdistri", "CALC_DISTRIBUTION"),
     ].map { (try full.table.column($0.0), $0.0, $0.1) }
   }
+
+  /// What a run says about test rows.
+  var notes: [String] { traits.notes }
 
   /// Names of the columns in use whose cells count as empty.
   var emptiedColumns: [String] {
@@ -108,11 +114,13 @@ struct EMBEDRows {
     switch labels.label(written, values) {
     case .failure(let gap): return skip(gap.reason)
     case .success(let label):
-      return Sample(
+      var sample = Sample(
         imagePath: imagePath, caption: clean(raw), labels: [label], origin: origin,
         patient: detail.patient.flatMap { EMBEDCell.text(row[$0]) }.map(EMBEDCell.code),
         promptPrefix: request.usesInstanceCaptions
           ? try texts.templates.caption("instance_" + family, values)?.lowercased() : nil)
+      sample.traits = traits.traits([row, annotations.reduced.table.rows[rows.reduced]], origin: origin)
+      return sample
     }
   }
 

@@ -55,16 +55,24 @@ struct EMBEDTexts {
       ? densities.prefix(4).map { $0["DENSITY"] ?? "" } : assessments.map { $0["BIRADS_DESC"] ?? "" }
   }
 
-  /// The published prompts of the question, then the others of the file whose names start like it.
-  func promptSets(_ request: DatasetRequest) throws(DataError) -> [PromptSet] {
-    let question = request.predictsDensity ? "density" : "birads"
-    let classes = request.predictsDensity ? Array(densities.prefix(4)) : assessments
-    let others = templates.promptNames.filter { $0 != question && $0.hasPrefix(question) }
+  /// The published prompts of the question, then the others of the file whose names start like it; all those of a file
+  /// of prompt sets.
+  func promptSets(
+    _ request: DatasetRequest, _ prompts: PromptTexts, classNames: [String]
+  ) throws(DataError) -> [PromptSet] {
+    let (question, words) = request.predictsDensity ? ("density", "DENSITY") : ("birads", "BIRADS_DESC")
+    let values = request.predictsDensity ? Array(densities.prefix(4)) : assessments
+    let classes = zip(classNames, values).map { name, values in
+      PromptClass(
+        name: name,
+        values: values.merging(["CLASS": templates.word("classes", name) ?? values[words] ?? name]) { $1 })
+    }
+    if prompts.isOwnFile { return try prompts.fileSets(classes, known: classNames) }
+    let others = prompts.fittingNames.filter { $0 != question && $0.hasPrefix(question) }
     var sets: [PromptSet] = []
     for name in [question] + others {
-      var prompts: [String] = []
-      for values in classes { prompts.append(try templates.prompt(name, values)) }
-      sets.append(PromptSet(name: name == question ? "published" : name, prompts: prompts))
+      sets.append(
+        try prompts.set(name, as: name == question ? "published" : name, classes, known: classNames))
     }
     return sets
   }

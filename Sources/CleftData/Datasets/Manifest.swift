@@ -34,13 +34,12 @@ public enum Manifest {
     try requireUseOfNegatives(request)
     let table = try Self.table((given as NSString).expandingTildeInPath, request.manifest)
     let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let prompts = try PromptTexts(request, templates)
     let columns = try ManifestPlaces(
       table, request.manifest, otherClasses: otherClasses(request.manifest, besides: table.path))
     let captions = try ManifestCaptions(table, columns, request, templates)
     let split = ManifestSplit(table, columns.split, request)
-    var reader = ManifestRows(
-      table: table, columns: columns, captions: captions, request: request,
-      faults: try RowFaults(request, table))
+    var reader = try ManifestRows(table: table, columns: columns, captions: captions, request: request)
     let rows = request.takesShare ? try request.share(of: split.rows) : split.rows
     var samples: [Sample] = []
     samples.reserveCapacity(rows.count)
@@ -51,12 +50,12 @@ public enum Manifest {
       name: "manifest \(request.split.rawValue)", table: table.path, samples: samples, classNames: names,
       promptSets: names.isEmpty
         ? []
-        : try templates.promptSets(
-          first: "default", isPromptTuning: request.isPromptTuning, classNames: names))
+        : try prompts.sets(first: "default", classes: names.map(prompts.named), known: names))
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     // Nobody can tell the split of rows set aside; they count for those that the table has rows of.
     dataset.badRows = split.isElsewhere ? [] : reader.faults.rows
-    dataset.notes = split.notes + notesOnSeveralClasses(samples, split: request.split)
+    let notes = request.asksEachClass ? notesOnUncertainLabels : notesOnSeveralClasses
+    dataset.notes = split.notes + notes(samples, request.split) + reader.notes + prompts.notes
     dataset.captionLength = captionLength(request)
     return dataset
   }

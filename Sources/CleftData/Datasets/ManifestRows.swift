@@ -7,24 +7,28 @@ struct ManifestRows {
   let columns: ManifestPlaces
   var captions: ManifestCaptions
   let request: DatasetRequest
-  var faults: RowFaults
+  private(set) var faults: RowFaults
   /// Rows that are not samples although nothing is wrong with them, by reason.
   private(set) var leftOut: [String: Int] = [:]
   /// Where relative paths count from.
   private let imageFolder: String
+  private var traits: TraitColumns
 
   init(
-    table: CSVTable, columns: ManifestPlaces, captions: ManifestCaptions, request: DatasetRequest,
-    faults: RowFaults
-  ) {
+    table: CSVTable, columns: ManifestPlaces, captions: ManifestCaptions, request: DatasetRequest
+  ) throws(DataError) {
     self.table = table
     self.columns = columns
     self.captions = captions
     self.request = request
-    self.faults = faults
+    faults = try RowFaults(request, table)
+    traits = try TraitColumns([table], request)
     let folder = request.manifest.imageFolder ?? (table.path as NSString).deletingLastPathComponent
     imageFolder = (folder as NSString).expandingTildeInPath
   }
+
+  /// What a run says about test rows.
+  var notes: [String] { traits.notes }
 
   /// The sample of a row; nil if it cannot be used or lacks what its split is for.
   mutating func sample(_ index: Int) throws(DataError) -> Sample? {
@@ -51,9 +55,14 @@ struct ManifestRows {
     let negatives = states.indices.filter { states[$0] == .negative }
     let caption = try captions.caption(row, positives: labels, negatives: negatives)
     guard let reason = missing(caption: caption, labels: labels) else {
-      return Sample(
+      var sample = Sample(
         imagePath: imagePath, caption: caption, labels: labels, origin: origin,
         patient: columns.patient.flatMap { TableCell.identifier(row[$0]) })
+      sample.uncertain =
+        columns.className != nil && named == nil
+        ? Array(columns.classNames.indices) : states.indices.filter { states[$0] == .uncertain }
+      sample.traits = traits.traits([row], origin: origin)
+      return sample
     }
     leftOut[reason, default: 0] += 1
     return nil
@@ -104,7 +113,7 @@ struct ManifestCaptions {
       "labels" + (request.hasNegatives ? "_negative" : "") + (request.isPromptTuning ? "_prompt_ft" : "")
     // A file of the user's own may make captions of any columns; the shipped one needs classes.
     isPossible = columns.text != nil || !columns.classNames.isEmpty || request.captionFile != nil
-    guard isPossible || request.split == .test else {
+    guard isPossible || request.split == .test || !request.needsCaption else {
       throw .badRequest(
         Problem(
           table.path, found: "nothing to make captions from",

@@ -24,6 +24,8 @@ public enum RSNA {
     captions: PackageResources.rsna_yaml, tables: tables,
     captionLength: captionLength, open: open)
 
+  private static let classNames = ["no finding", "pneumonia"]
+
   /// Word tables of the texts: the one scored, and the published one.
   private static let (scored, published) = ("pneumonia", "published")
 
@@ -56,6 +58,9 @@ public enum RSNA {
   /// - Throws: `DataError` and `FormatError` with file, line and column.
   @Sendable
   public static func open(_ request: DatasetRequest) throws -> ImageTextDataset {
+    try requireOneQuestion(
+      request, of: entry.name,
+      reason: "Leave it out: 'no finding' or 'pneumonia' is the one question there is, and the same.")
     let images = "\(request.dataFolder)/\(folder)/\(imageFolder)"
     if request.table == nil {
       try requireFolder(images, hint: "Pass --data_dir, or make a synthetic set with 'cleft synth'.")
@@ -67,9 +72,11 @@ public enum RSNA {
           hint: "The published program validates on the training table: --quirk rsna_valid_train=on."))
     }
     let templates = try CaptionTemplates.forRequest(request, dataset: entry.name)
+    let prompts = try PromptTexts(request, templates)
     let table = try CSVTable(path, setsRaggedAside: true)
     var faults = try RowFaults(request, table)
-    var samples = try samples(table, images: images, request: request, faults: &faults)
+    var traits = try TraitColumns([table], request)
+    var samples = try samples(table, images: images, request: request, &faults, &traits)
     if request.fraction < 1, request.split == .train {
       samples = try request.share(of: samples) { Subsampling.python($0, fraction: $1) }
       // A share with a row in it goes into the whole no more often than there are rows.
@@ -79,20 +86,22 @@ public enum RSNA {
     }
     let validatesOnTraining = request.split == .valid && request.table == nil
     var dataset = ImageTextDataset(
-      name: "RSNA", table: table.path, samples: samples, classNames: ["no finding", "pneumonia"],
-      promptSets: try promptSets(templates, request))
+      name: "RSNA", table: table.path, samples: samples, classNames: classNames,
+      promptSets: try promptSets(prompts, request))
     dataset.badRows = faults.rows
     if validatesOnTraining {
       dataset.notes = [
         "RSNA's published validation table is the training table; pass --valid_csv for another"
       ]
     }
+    dataset.notes += traits.notes + prompts.notes
     dataset.captionLength = captionLength(request)
     return dataset
   }
 
   private static func samples(
-    _ table: CSVTable, images: String, request: DatasetRequest, faults: inout RowFaults
+    _ table: CSVTable, images: String, request: DatasetRequest, _ faults: inout RowFaults,
+    _ traits: inout TraitColumns
   ) throws -> [Sample] {
     let patient = try table.column("patientId")
     let target = try table.column("Target")
@@ -111,35 +120,50 @@ public enum RSNA {
           .label("Target", row[target], expected: "0 or 1"), origin: origin, imagePath: path)
         continue
       }
-      samples.append(
-        Sample(
-          imagePath: path, caption: nil, labels: [state == .positive ? 1 : 0], origin: origin,
-          patient: row[patient]))
+      var sample = Sample(
+        imagePath: path, caption: nil, labels: [state == .positive ? 1 : 0], origin: origin,
+        patient: row[patient])
+      sample.traits = traits.traits([row], origin: origin)
+      samples.append(sample)
     }
     return samples
   }
 
   /// One set for each word table: the right question first, or the published one where that is asked for.
+  ///
+  /// A file of prompt sets is made with the right words alone.
   private static func promptSets(
-    _ templates: CaptionTemplates, _ request: DatasetRequest
+    _ prompts: PromptTexts, _ request: DatasetRequest
   ) throws(DataError) -> [PromptSet] {
+    let templates = prompts.templates
+    if prompts.isOwnFile { return try prompts.fileSets(classes(scored, templates), known: classNames) }
     let first = request.quirks.has(.pneumothoraxPrompt) ? published : scored
     let template = request.isPromptTuning ? "prompt_ft" : "published"
     var sets: [PromptSet] = []
     for name in [first] + templates.words.keys.sorted().filter({ $0 != first }) {
-      var prompts: [String] = []
-      for code in ["0", "1"] {
-        guard let words = templates.word(name, code) else {
-          throw .badData(
-            Problem(
-              "\(templates.source): words: \(name)", found: "no words for class \(code)",
-              expected: "0 (no finding) and 1 (pneumonia)"))
-        }
-        prompts.append(try templates.prompt(template, ["CLASS": words]))
-      }
       let positive = templates.word(name, "1") ?? name
-      sets.append(PromptSet(name: name == positive ? name : "\(name) (\(positive))", prompts: prompts))
+      sets.append(
+        try prompts.set(
+          template, as: name == positive ? name : "\(name) (\(positive))", classes(name, templates),
+          known: classNames))
     }
     return sets
+  }
+
+  /// The classes in the words of a table.
+  private static func classes(
+    _ table: String, _ templates: CaptionTemplates
+  ) throws(DataError) -> [PromptClass] {
+    var classes: [PromptClass] = []
+    for (code, name) in classNames.enumerated() {
+      guard let words = templates.word(table, "\(code)") else {
+        throw .badData(
+          Problem(
+            "\(templates.source): words: \(table)", found: "no words for class \(code)",
+            expected: "0 (no finding) and 1 (pneumonia)"))
+      }
+      classes.append(PromptClass(name: name, values: ["CLASS": templates.word("classes", name) ?? words]))
+    }
+    return classes
   }
 }

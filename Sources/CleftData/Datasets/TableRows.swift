@@ -13,7 +13,14 @@ enum TableCell {
   static func isMissing(_ cell: String) -> Bool { missingWords.contains(cell) }
 
   /// A cell without white space at its ends.
-  static func trimmed(_ cell: String) -> String { cell.trimmingCharacters(in: .whitespaces) }
+  static func trimmed(_ cell: String) -> String {
+    // Nearly every cell begins and ends with an ASCII sign.
+    let signs = UInt8(ascii: "!")...UInt8(ascii: "~")
+    if let first = cell.utf8.first, let last = cell.utf8.last, signs.contains(first), signs.contains(last) {
+      return cell
+    }
+    return cell.trimmingCharacters(in: .whitespaces)
+  }
 
   /// Who or what a cell names, in one spelling: pandas writes the same number as `7` or `7.0`; nil if it says nothing.
   ///
@@ -100,6 +107,27 @@ func notesOnSeveralClasses(_ samples: [Sample], split: Split) -> [String] {
     ? [] : ["\(count) test pictures have several of the classes and are scored on the first in class order"]
 }
 
+/// What a run says about test pictures of which nobody knows whether they have a class, where each class is asked.
+func notesOnUncertainLabels(_ samples: [Sample], split: Split) -> [String] {
+  let count = split == .test ? samples.reduce(0) { $0 + $1.uncertain.count } : 0
+  return count == 0
+    ? []
+    : [
+      "\(count) labels of test pictures are uncertain (-1, or an empty class) and count neither for nor against their "
+        + "class"
+    ]
+}
+
+/// Fails if each class is to be a question of its own where the classes exclude each other.
+func requireOneQuestion(_ request: DatasetRequest, of dataset: String, reason: String) throws(DataError) {
+  guard request.asksEachClass else { return }
+  throw .badRequest(
+    Problem(
+      "--multi_label", found: "with --dataset \(dataset)",
+      expected: "classes that a picture may have several of",
+      hint: reason))
+}
+
 extension DatasetRequest {
   /// Where a picture lies: as the table says or, where it is not there, with `imageSuffix` before its extension.
   ///
@@ -139,25 +167,6 @@ extension DatasetRequest {
 }
 
 extension CaptionTemplates {
-  /// The prompt sets for classes: the one meant first, then the others of the file for comparison.
-  ///
-  /// Prompts of prompt tuning stand behind trained vectors, and the others do not: they are never mixed.
-  func promptSets(first: String, isPromptTuning: Bool, classNames: [String]) throws(DataError) -> [PromptSet]
-  {
-    let tuning = "prompt_ft"
-    let others = isPromptTuning ? [] : promptNames.filter { $0 != first && $0 != tuning }
-    var sets: [PromptSet] = []
-    for name in [first] + others {
-      var prompts: [String] = []
-      for className in classNames {
-        prompts.append(
-          try prompt(name == first && isPromptTuning ? tuning : name, ["CLASS": words(of: className)]))
-      }
-      sets.append(PromptSet(name: name, prompts: prompts))
-    }
-    return sets
-  }
-
   /// How a class is called in texts: by the table `classes`, or by its own name.
   func words(of className: String) -> String { word("classes", className) ?? className }
 

@@ -68,13 +68,16 @@ public final class ImageLoader: Sendable {
   /// The next batch in order, nil after the last and after `stop`.
   ///
   /// - Throws: the first error of its pictures.
-  public func next() throws -> [GrayImage]? {
+  public func next() throws -> [GrayImage]? { try nextResults()?.map { try $0.get() } }
+
+  /// The next batch in order, each picture with what was wrong with it; nil after the last and after `stop`.
+  public func nextResults() -> [Result<GrayImage, any Error>]? {
     if workerCount == 0 {
       while !queue.hasNextBatch, let item = queue.claim() {
         queue.finish(item, source.load(item.sample, epoch: item.epoch))
       }
     }
-    return try queue.take()?.map { try $0.get() }
+    return queue.take()
   }
 
   /// Ends the threads.

@@ -9,10 +9,18 @@ public enum ImageEncoder {
     try png(width: image.width, height: image.height, channels: 1, pixels: image.pixels)
   }
 
-  /// Bytes of a PNG with 1 (gray) or 3 (red, green, blue) channels, interleaved.
+  /// Bytes of a color PNG.
+  public static func png(_ image: ColorImage) throws(ImagingError) -> Data {
+    try png(width: image.width, height: image.height, channels: 3, pixels: image.pixels)
+  }
+
+  /// Bytes of a PNG with 1 (gray), 3 (red, green, blue) or 4 (alpha too) channels, interleaved.
   public static func png(width: Int, height: Int, channels: Int, pixels: [UInt8]) throws(ImagingError) -> Data
   {
-    try encoded { cleft_png_encode(pixels, Int32(width), Int32(height), Int32(channels), $0, $1, $2) }
+    precondition(
+      [1, 3, 4].contains(channels) && pixels.count == width * height * channels,
+      "png: \(pixels.count) bytes for \(width) x \(height) x \(channels)")
+    return try encoded { cleft_png_encode(pixels, Int32(width), Int32(height), Int32(channels), $0, $1, $2) }
   }
 
   /// Bytes of a gray JPEG.

@@ -1,7 +1,7 @@
 import CleftFormats
 import Glibc
 
-/// The bytes of one picture file, opened once and read whole.
+/// The bytes of one picture file, opened once and read whole, or as far as its header goes.
 ///
 /// Read, not mapped: a file that shrinks or a network disk that fails is then an error, not a fatal signal.
 struct PictureBytes: ~Copyable {
@@ -13,8 +13,9 @@ struct PictureBytes: ~Copyable {
 
   /// Reads a regular file.
   ///
+  /// - Parameter limit: bytes of a longer file that are read, from its beginning.
   /// - Throws: `ImagingError.missing`, `.unreadable`, `.damaged` or `.system`, with the path as location.
-  init(_ path: String) throws(ImagingError) {
+  init(_ path: String, limit: Int = .max) throws(ImagingError) {
     // Without O_NONBLOCK a named pipe would make the program wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -29,7 +30,7 @@ struct PictureBytes: ~Copyable {
       let found = info.st_mode & S_IFMT == S_IFDIR ? "a folder" : "not a regular file"
       throw .unreadable(Problem(path, found: found, expected: "a PNG, JPEG or DICOM file"))
     }
-    let count = Int(info.st_size)
+    let count = min(Int(info.st_size), limit)
     guard count > 0 else {
       throw .unreadable(Problem(path, found: "an empty file", expected: "PNG, JPEG or DICOM"))
     }

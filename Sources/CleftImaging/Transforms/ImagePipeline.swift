@@ -39,11 +39,12 @@ public struct ImagePipeline: Sendable, Equatable {
 
   /// What evaluation sees of a resized picture: its middle.
   public func evaluation(resized: GrayImage) -> GrayImage {
-    let margin = resized.width - sizePixels
-    if margin <= 0 { return resized }
-    let first = Int((Double(margin) / 2).rounded(.toNearestOrEven))
-    return cropped(resized, left: first, top: first)
+    if resized.width <= sizePixels { return resized }
+    return cropped(resized, left: cropMargin, top: cropMargin)
   }
+
+  /// Rows above, and columns left of, the middle that evaluation crops out of a resized picture.
+  var cropMargin: Int { Int((Double(max(0, resizedSide - sizePixels)) / 2).rounded(.toNearestOrEven)) }
 
   /// A decoded picture, fitted, cut and resized.
   public func resized(_ image: GrayImage) -> GrayImage {

@@ -26,6 +26,11 @@ public final class ImageEncoder: Module {
     model.feature(images, pooling: pooling, context)
   }
 
+  /// The same pass with what lies behind the vectors; nil for towers without a token for each place.
+  public func inspect(_ images: Tensor, _ context: ForwardContext) -> TokenInspection? {
+    model.inspect(images, pooling: pooling, context)
+  }
+
   /// Unit vectors of features, whose batch norm mixes them: `[B, C]` → `[B, E]`.
   public func embedding(_ feature: Tensor, _ context: ForwardContext) -> Tensor {
     let projected = projection(feature, context.split("global_embed"))

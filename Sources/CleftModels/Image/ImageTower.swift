@@ -23,11 +23,18 @@ public protocol ImageTower: Module {
   func feature(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> Tensor
   /// Keys of parameters that take no part in the feature.
   func idleKeys(pooling: ImagePooling) -> [String]
+  /// The same pass with what lies behind the vectors; nil for towers without a token for each place.
+  func inspect(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> TokenInspection?
 }
 
 extension ImageTower {
   /// None.
   public func idleKeys(pooling: ImagePooling) -> [String] { [] }
+  /// Nil.
+  public func inspect(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> TokenInspection?
+  {
+    nil
+  }
 }
 
 /// Sizes and names of an image tower.

@@ -66,6 +66,18 @@ public final class MaskedAutoencoderTower: ImageTower {
 
   /// One vector for each image; `pooling` has nothing to choose from.
   public func feature(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> Tensor {
+    vector(of: tokens(images, context), images.shape[0])
+  }
+
+  /// The mean of each image's patches: `[B·(1 + N), C]` → `[B, C]`.
+  func vector(of tokens: Tensor, _ batch: Int) -> Tensor {
+    let length = tokens.shape.rows / batch
+    let patches = (0..<tokens.shape.rows).filter { $0 % length != 0 }
+    return meanOverSequences(gatherRows(tokens, patches), count: batch)
+  }
+
+  /// The normalized tokens of each image behind the decoder, that of the class first: `[B, 3, S, S]` → `[B·(1 + N), C]`.
+  func tokens(_ images: Tensor, _ context: ForwardContext) -> Tensor {
     let (batch, side) = (images.shape[0], config.imageSizePixels)
     precondition(images.shape == [batch, 3, side, side], "mae: images [\(images.shape)] for \(side) pixels")
     let patchCount = config.gridSide * config.gridSide
@@ -82,9 +94,7 @@ public final class MaskedAutoencoderTower: ImageTower {
     }
     x = norm(run(blocks, x, batch, context.split("encoder")), context)
     x = decoderInput(decoderEmbedding(x, context.split("decoder_embed")), batch, patchCount, seen)
-    x = decoderNorm(run(decoderBlocks, x, batch, context.split("decoder")), context)
-    let patches = (0..<batch * (1 + patchCount)).filter { $0 % (1 + patchCount) != 0 }
-    return meanOverSequences(gatherRows(x, patches), count: batch)
+    return decoderNorm(run(decoderBlocks, x, batch, context.split("decoder")), context)
   }
 
   private func run(_ blocks: [VisionBlock], _ x: Tensor, _ batch: Int, _ context: ForwardContext) -> Tensor {

@@ -22,7 +22,9 @@ public final class VisionAttention: Module {
   {
     let headSize = x.shape.last / headCount
     let options = AttentionOptions(headCount: headCount, scale: 1 / Float(headSize).squareRoot())
-    let attended = attention(qkv(x, context.split("qkv")), layout, options)
+    let packed = qkv(x, context.split("qkv"))
+    var attended = attention(packed, layout, options)
+    if let taps = context.taps { attended = taps.watch(packed, attended, options) }
     let inner = context.split("proj")
     return sum.map { output(attended, adding: $0, inner) } ?? output(attended, inner)
   }

@@ -90,8 +90,11 @@ public final class VisionTransformer: ImageTower {
 
   /// The vector of each image `[B, C]`.
   public func feature(_ images: Tensor, pooling: ImagePooling, _ context: ForwardContext) -> Tensor {
-    let batch = images.shape[0]
-    let tokens = prenormTokens(images, context)
+    vector(of: prenormTokens(images, context), images.shape[0], pooling, context)
+  }
+
+  /// What stands for each image, from all its tokens: `[B·T, C]` → `[B, C]`.
+  func vector(of tokens: Tensor, _ batch: Int, _ pooling: ImagePooling, _ context: ForwardContext) -> Tensor {
     let length = tokens.shape.rows / batch
     let first = (0..<batch).map { $0 * length }
     switch (config.output, config.maskedFraction > 0 ? .mean : pooling) {

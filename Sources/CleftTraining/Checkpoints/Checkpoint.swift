@@ -5,7 +5,7 @@ import CleftTensor
 /// Writing and reading checkpoint folders.
 ///
 /// `model.json`, `model.safetensors`, `base.json`, `optimizer.safetensors`, `optimizer.json`, `tokenizer.json`,
-/// `state.json`. A folder is written under another name, read back and compared, and only then renamed: one that has its
+/// `options.yaml`, `state.json`. A folder is written under another name, read back and compared, and only then renamed: one that has its
 /// name is whole.
 public enum Checkpoint {
   /// Name of the folder of a step.
@@ -24,6 +24,8 @@ public enum Checkpoint {
     public var optimizer: (any Optimizer)?
     /// Text of `tokenizer.json`; nil for a model without text.
     public var tokenizerJSON: String?
+    /// Text of `options.yaml`: which data the run is trained on and how it is read; nil for none.
+    public var optionsYAML: String?
     /// Where the run stands.
     public var state: RunState
     /// Whether frozen tensors that can be read again from the files they came from are stored nevertheless.
@@ -55,9 +57,9 @@ public enum Checkpoint {
       let optimizer = optimizer.map { $0.fullStateByteCount + OptimizerLayout($0).json.utf8.count } ?? 0
       let texts =
         jsonText(description, pretty: true).utf8.count + jsonText(state, pretty: true).utf8.count
-        + (tokenizerJSON?.utf8.count ?? 0)
+        + (tokenizerJSON?.utf8.count ?? 0) + (optionsYAML?.utf8.count ?? 0)
       // Disks hand out blocks; each file wastes half of one, and the folder takes one.
-      return parts.byteCount + optimizer + texts + 5 * 4096
+      return parts.byteCount + optimizer + texts + 6 * 4096
     }
   }
 }

@@ -114,6 +114,7 @@ extension Checkpoint {
       }
       try text("model.json", jsonText(contents.description, pretty: true))
       if let json = contents.tokenizerJSON { try text("tokenizer.json", json) }
+      if let yaml = contents.optionsYAML { try text("options.yaml", yaml) }
       var state = contents.state
       state.checksums = checksums
       try text("state.json", jsonText(state, pretty: true))

@@ -16,12 +16,18 @@ public struct PromptScores: Codable, Sendable {
   public var auc: Double?
   /// Row = true class, column = predicted class; nil where each class is a question of its own.
   public var confusion: [[Int]]?
+  /// What became of the pictures under each class at even odds; nil where classes are compared with each other.
+  public var counts: [MultiLabel.Counts]?
   /// Everything else.
   public var card: Scorecard
 
   /// Makes scores.
-  public init(prompts: String, texts: [[String]], negatives: [[String]]?, card: Scorecard) {
+  public init(
+    prompts: String, texts: [[String]], negatives: [[String]]?, card: Scorecard,
+    counts: [MultiLabel.Counts]? = nil
+  ) {
     (self.prompts, self.texts, self.negatives, self.card) = (prompts, texts, negatives, card)
+    self.counts = counts
     accuracy = card.metric("accuracy")?.value
     auc = card.metric("auc")?.value
     confusion = card.confusion

@@ -1,4 +1,5 @@
 import CleftData
+import CleftFormats
 import CleftModels
 import CleftNN
 import CleftTensor
@@ -30,7 +31,7 @@ public final class ClassPromptTask: TrainingTask {
   /// Makes a task; prompts are those that a zero-shot evaluation of the training set would score.
   ///
   /// - Parameter keepsLeadingSpace: see `ModelDescription.tokens`.
-  /// - Throws: `TrainingError.badConfiguration` without a prompt of its own for each class.
+  /// - Throws: `TrainingError.badConfiguration` without one prompt of its own for each class.
   public init(
     encoder: DualEncoder, description: ModelDescription, tokenizer: any Tokenizer, keepsLeadingSpace: Bool,
     objective: ClassObjective, training: ImageTextDataset, validation: ImageTextDataset?
@@ -40,11 +41,28 @@ public final class ClassPromptTask: TrainingTask {
     trainingSamples = training.samples
     validationSamples = validation?.samples ?? []
     try objective.requireClasses(training.table)
-    let texts = training.promptSets.first?.prompts ?? []
+    let texts = try Self.texts(training.promptSets.first)
     let reader = ClassPrompts(
       description: description, tokenizer: tokenizer, keepsLeadingSpace: keepsLeadingSpace)
     cutPromptCount = try reader.requireDistinct(texts).count
     prompts = texts.map { reader.tokens($0) }
+  }
+
+  /// The one text of each class.
+  ///
+  /// - Throws: `TrainingError.badConfiguration` for an ensemble or pairs: the vectors would be tuned to something else than
+  ///   is scored.
+  private static func texts(_ set: PromptSet?) throws(TrainingError) -> [String] {
+    guard let set, !set.isPlain else { return set?.prompts ?? [] }
+    throw .badConfiguration(
+      Problem(
+        "--class_wise",
+        found: "the prompt set '\(set.name)' with "
+          + (set.negatives == nil ? "several texts for a class" : "texts for and against each class"),
+        expected: "one text for each class",
+        hint: set.negatives == nil
+          ? "Pass such a set first in --prompts, and score ensembles with 'cleft eval'."
+          : "Train without --multi_label, and pass it to 'cleft eval'."))
   }
 
   /// The model trained.

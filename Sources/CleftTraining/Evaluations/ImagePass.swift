@@ -4,15 +4,20 @@ import CleftImaging
 import CleftTensor
 
 /// One pass over the pictures of some samples, in order and without the tape.
-struct ImagePass {
+public struct ImagePass {
   let pictures: PictureStore
   let batchSize: Int
   let workerCount: Int
 
+  /// Makes a pass.
+  public init(pictures: PictureStore, batchSize: Int, workerCount: Int) {
+    (self.pictures, self.batchSize, self.workerCount) = (pictures, batchSize, workerCount)
+  }
+
   /// What `body` makes of every picture: batches `[B, 3, H, W]` → `[B, width]`, together `[count, width]`.
   ///
   /// - Throws: `TrainingError.badData` naming the first picture whose numbers are not finite: nothing can be said of it.
-  func rows(
+  public func rows(
     _ samples: [Sample], width: Int, progress: (_ done: Int, _ of: Int) -> Void, _ body: (Tensor) -> Tensor
   ) throws -> Tensor {
     let count = samples.count

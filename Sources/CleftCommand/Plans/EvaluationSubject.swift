@@ -1,0 +1,74 @@
+import CleftFormats
+import CleftTraining
+import Foundation
+
+/// What is evaluated: a model, and where it comes from.
+struct EvaluationSubject {
+  /// In texts: `zero-shot`, `classified`.
+  let title: String
+  /// Whether prompts score, not a classifier.
+  let isZeroShot: Bool
+  /// The path that was named; nil for weights of a run that is just ending.
+  let path: String?
+  /// The run that the weights are of; nil for a file.
+  let runFolder: String?
+  /// Optimizer steps done.
+  let step: Int
+  /// What a reader wants to know of the model, name and value.
+  let facts: [(name: String, value: String)]
+
+  /// Whether a folder belongs to a run, and which one: the folder itself, or the one two levels above a checkpoint.
+  static func runFolder(of path: String) -> String? {
+    let folder = URL(fileURLWithPath: path).standardizedFileURL
+    let above = folder.deletingLastPathComponent().deletingLastPathComponent()
+    return [folder, above].map(\.path).first { FileSystem.exists($0 + "/resolved.yaml") }
+  }
+}
+
+/// Where an evaluation's files are.
+enum EvaluationFolder {
+  /// Names of its files.
+  static let (predictions, metrics, page) = ("predictions.csv", "metrics.json", "report.html")
+
+  /// The folder of an evaluation of a dataset, unless `--out` names another.
+  ///
+  /// - Parameters:
+  ///   - subject: what is evaluated; evaluations of a run lie in its folder.
+  ///   - name: the dataset's.
+  static func path(_ subject: EvaluationSubject, dataset name: String, _ options: RunOptions) -> String? {
+    if options.evaluation.no_report { return nil }
+    if let given = options.evaluation.out { return (given as NSString).expandingTildeInPath }
+    if let run = subject.runFolder { return "\(run)/eval/\(slug(name))" }
+    let model = URL(fileURLWithPath: subject.path ?? "model").deletingPathExtension().lastPathComponent
+    return "\(options.log.log_dir)/eval/\(model)-\(slug(name))"
+  }
+
+  /// A dataset's name as that of a folder: `chexpert-5x200`.
+  static func slug(_ name: String) -> String {
+    name.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: "-")
+  }
+
+  /// The predictions that `--compare` names: a file, the folder of an evaluation, or a run with one of the same dataset.
+  static func predictions(
+    of path: String, _ dataset: String
+  ) throws -> (path: String, file: PredictionFile) {
+    let given = (path as NSString).expandingTildeInPath
+    let run = FileSystem.exists("\(given)/resolved.yaml") ? given : nil
+    let candidates =
+      (FileSystem.isFolder(given) ? [] : [given])
+      + (run.map { ["\($0)/eval/\(slug(dataset))/\(predictions)"] } ?? []) + ["\(given)/\(predictions)"]
+    guard let found = candidates.first(where: { FileSystem.exists($0) }) else {
+      throw TrainingError.missing(
+        Problem(
+          "--compare \(path)", found: "no \(predictions)",
+          expected: "what 'cleft eval' wrote for \(dataset)", hint: "Evaluate the other model first."))
+    }
+    return (found, try PredictionFile(found))
+  }
+
+  /// The curves of a run's training, as figures; none where it has no numbers.
+  static func curves(_ run: String) -> [String] {
+    guard FileSystem.exists("\(run)/metrics.jsonl") else { return [] }
+    return RunPage(comparison: RunComparison([RunRecord(run)]), axis: .step).figures
+  }
+}

@@ -1,0 +1,54 @@
+import Foundation
+
+/// A picture on the page of an evaluation: what is on it, what the model says of it, and where it looked.
+struct PageExample: Codable, Sendable {
+  /// What a model says of a picture about one prompt or class.
+  struct Answer: Codable, Sendable {
+    /// The class or prompt.
+    var name: String
+    /// Its probability, 0 … 1.
+    var probability: Double
+    /// Whether it is true of the picture.
+    var isTrue: Bool
+    /// A PNG of the picture with a map over it; nil without a map.
+    var map: Data?
+    /// What the map is: `similarity of patches and prompt`.
+    var mapTitle: String?
+
+    init(name: String, probability: Double, isTrue: Bool, map: Data? = nil, mapTitle: String? = nil) {
+      (self.name, self.probability, self.isTrue) = (name, probability, isTrue)
+      (self.map, self.mapTitle) = (map, mapTitle)
+    }
+  }
+
+  /// Why the picture is shown: `rightly and most surely Edema`.
+  var title: String
+  /// Its file, as the table names it.
+  var path: String
+  /// What is true of it: `Edema`.
+  var truth: String
+  /// Whether it is one of the best pictures; else one of the worst.
+  var isRight: Bool
+  /// A PNG of what the model sees.
+  var picture: Data
+  /// The most important first.
+  var answers: [Answer]
+
+  init(
+    title: String, path: String, truth: String, isRight: Bool, picture: Data, answers: [Answer]
+  ) {
+    (self.title, self.path, self.truth, self.isRight) = (title, path, truth, isRight)
+    (self.picture, self.answers) = (picture, answers)
+  }
+}
+
+/// What the page of an evaluation shows beyond its numbers; what `page.json` holds, so that the page can be made anew.
+struct PageFigures: Codable, Sendable {
+  /// Best and worst pictures.
+  var examples: [PageExample]
+  /// Drawings of the training, as HTML.
+  var curves: [String]
+
+  /// The file's name beside `metrics.json`.
+  static let fileName = "page.json"
+}
