@@ -150,9 +150,10 @@ class Cleft:
         self.places = dict(data=f"{work}/data", odd=f"{work}/odd", tokenizer=f"{work}/tokenizer.json", quickstart=quickstart)
 
     def run(self, *arguments):
-        """Runs a command to its end; what it printed, and what it said beside."""
+        """Runs a command to its end, in the work folder, where it keeps notes of pictures; what it printed and said."""
         arguments = [a.format(**self.places) for a in arguments]
-        result = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=3600)
+        result = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=3600,
+                                cwd=self.work)
         if result.returncode != 0:
             said = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-1]
             raise RuntimeError(f"`cleft {' '.join(arguments)}` ended with {result.returncode} and said: {said}")

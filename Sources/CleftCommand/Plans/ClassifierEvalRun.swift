@@ -38,7 +38,7 @@ struct ClassifierEvalRun {
     let subject = try subject(loaded, path: path)
     let run = EvaluationRun(
       options: options, data: data, log: log, scorer: loaded.evaluation, subject: subject, maps: nil)
-    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset: dataset.name, options.run))
+    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset, options))
     data.summarize()
     log.summarizeWarnings()
   }

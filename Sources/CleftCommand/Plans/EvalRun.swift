@@ -48,7 +48,7 @@ struct EvalRun {
     let run = EvaluationRun(
       options: options, data: data, log: log, scorer: scorer, subject: subject,
       maps: MapMaker(loaded, scorer.prompts))
-    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset: dataset.name, options.run))
+    _ = try run(dataset, in: EvaluationFolder.path(subject, dataset, options))
     data.summarize()
     log.summarizeWarnings()
   }

@@ -18,10 +18,14 @@ struct EvaluationExamples {
     let best = ExampleChoice.inTurn(choices.filter(\.isRight), count) { $0.certainty > $1.certainty }
     let worst = ExampleChoice.inTurn(choices.filter { !$0.isRight }, count) { $0.certainty > $1.certainty }
     let set = outcome.scored.parts[0].prompts
-    return try (best + worst).map { try page($0, set) }
+    let chosen = best + worst
+    let maps = chosen.isEmpty ? nil : try run.maps.map { try $0.knowing(outcome.dataset, run.data.pictures) }
+    return try chosen.map { try page($0, set, maps) }
   }
 
-  private func page(_ choice: ExampleChoice, _ set: PromptSet?) throws -> PageExample {
+  private func page(
+    _ choice: ExampleChoice, _ set: PromptSet?, _ maker: MapMaker?
+  ) throws -> PageExample {
     let table = outcome.scored.parts[0].table
     let sample = outcome.dataset.samples[choice.row]
     let probabilities = outcome.probabilities(of: choice.row)
@@ -30,14 +34,16 @@ struct EvaluationExamples {
     // What is true and what was said come first.
     let spoken = [choice.column] + table.labels[choice.row].filter { $0 != choice.column }
     let shown = Array((spoken + sorted.filter { !spoken.contains($0) }).prefix(Self.answerCount))
-    let maps = try run.maps.map { maker in
-      try set.map { try maker.overlays(picture, $0, prefix: sample.promptPrefix, columns: shown) } ?? []
-    }
-    let answers = shown.enumerated().map { place, column in
+    let maps: [[PageExample.Map]] =
+      if let maker, let set {
+        try maker.overlays(picture, set, prefix: sample.promptPrefix, columns: shown)
+      } else {
+        shown.map { _ in [] }
+      }
+    let answers = zip(shown, maps).map { column, maps in
       PageExample.Answer(
         name: table.classNames[column], probability: probabilities[column],
-        isTrue: table.labels[choice.row].contains(column), map: maps.flatMap { $0.isEmpty ? nil : $0[place] },
-        mapTitle: run.maps?.method.title)
+        isTrue: table.labels[choice.row].contains(column), maps: maps)
     }
     let truth = table.labels[choice.row].map { table.classNames[$0] }.joined(separator: ", ")
     return PageExample(

@@ -37,7 +37,7 @@ struct EvaluationRun {
   ///
   /// - Parameter folder: where files go; nil for none.
   func callAsFunction(_ dataset: ImageTextDataset, in folder: String?) throws -> Outcome {
-    let other = try settings.compare.map { try EvaluationFolder.predictions(of: $0, dataset.name) }
+    let other = try settings.compare.map { try EvaluationFolder.predictions(of: $0, dataset.name, options) }
     if let folder { try FileSystem.makeFolder(folder) }
     var dataset = dataset
     dataset.fillTraits(workerCount: options.workerCount)

@@ -1,3 +1,4 @@
+import CleftData
 import CleftFormats
 import CleftTraining
 import Foundation
@@ -19,9 +20,13 @@ struct EvaluationSubject {
 
   /// Whether a folder belongs to a run, and which one: the folder itself, or the one two levels above a checkpoint.
   static func runFolder(of path: String) -> String? {
-    let folder = URL(fileURLWithPath: path).standardizedFileURL
-    let above = folder.deletingLastPathComponent().deletingLastPathComponent()
-    return [folder, above].map(\.path).first { FileSystem.exists($0 + "/resolved.yaml") }
+    let given = (path as NSString).expandingTildeInPath as NSString
+    let above = (given.deletingLastPathComponent as NSString).deletingLastPathComponent
+    let absolute = URL(fileURLWithPath: given as String).standardizedFileURL
+    let higher = absolute.deletingLastPathComponent().deletingLastPathComponent().path
+    return [given as String, above, higher].first {
+      !$0.isEmpty && FileSystem.exists($0 + "/resolved.yaml")
+    }
   }
 }
 
@@ -32,15 +37,30 @@ enum EvaluationFolder {
 
   /// The folder of an evaluation of a dataset, unless `--out` names another.
   ///
-  /// - Parameters:
-  ///   - subject: what is evaluated; evaluations of a run lie in its folder.
-  ///   - name: the dataset's.
-  static func path(_ subject: EvaluationSubject, dataset name: String, _ options: RunOptions) -> String? {
-    if options.evaluation.no_report { return nil }
-    if let given = options.evaluation.out { return (given as NSString).expandingTildeInPath }
-    if let run = subject.runFolder { return "\(run)/eval/\(slug(name))" }
+  /// Each question has its own, so that none takes another's place.
+  /// - Parameter subject: what is evaluated; evaluations of a run lie in its folder.
+  static func path(
+    _ subject: EvaluationSubject, _ dataset: ImageTextDataset, _ options: TrainOptions
+  ) -> String? {
+    let evaluation = options.run.evaluation
+    if evaluation.no_report { return nil }
+    if let given = evaluation.out { return (given as NSString).expandingTildeInPath }
+    let name = self.name(dataset.name, options)
+    if let run = subject.runFolder { return "\(run)/eval/\(name)" }
     let model = URL(fileURLWithPath: subject.path ?? "model").deletingPathExtension().lastPathComponent
-    return "\(options.log.log_dir)/eval/\(model)-\(slug(name))"
+    return "\(options.run.log.log_dir)/eval/\(model)-\(name)"
+  }
+
+  /// Name of the folder of a question: the dataset, and what is asked otherwise than usually.
+  private static func name(_ dataset: String, _ options: TrainOptions) -> String {
+    let evaluation = options.run.evaluation
+    let file = evaluation.prompts.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+    let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
+    let parts = [
+      dataset, asksForAll ? "14 findings" : nil, options.data.mammograms.pred_density ? "density" : nil,
+      evaluation.multi_label ? "multi-label" : nil, file,
+    ]
+    return slug(parts.compactMap { $0 }.joined(separator: " "))
   }
 
   /// A dataset's name as that of a folder: `chexpert-5x200`.
@@ -48,15 +68,17 @@ enum EvaluationFolder {
     name.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: "-")
   }
 
-  /// The predictions that `--compare` names: a file, the folder of an evaluation, or a run with one of the same dataset.
+  /// The predictions that `--compare` names: a file, the folder of an evaluation, or a run with one of the same question.
   static func predictions(
-    of path: String, _ dataset: String
+    of path: String, _ dataset: String, _ options: TrainOptions
   ) throws -> (path: String, file: PredictionFile) {
     let given = (path as NSString).expandingTildeInPath
     let run = FileSystem.exists("\(given)/resolved.yaml") ? given : nil
     let candidates =
       (FileSystem.isFolder(given) ? [] : [given])
-      + (run.map { ["\($0)/eval/\(slug(dataset))/\(predictions)"] } ?? []) + ["\(given)/\(predictions)"]
+      + (run.map { ["\($0)/eval/\(name(dataset, options))/\(predictions)"] } ?? []) + [
+        "\(given)/\(predictions)"
+      ]
     guard let found = candidates.first(where: { FileSystem.exists($0) }) else {
       throw TrainingError.missing(
         Problem(

@@ -19,10 +19,10 @@ extension EvaluationPage {
   }
 
   private func example(_ example: PageExample) -> String {
-    let maps = example.answers.compactMap { answer in
-      answer.map.map { map in
-        let what = answer.mapTitle.map { "\(answer.name): \($0)" } ?? answer.name
-        return view(map, alt: "Map over the picture. \(what)", caption: what)
+    let maps = example.answers.flatMap { answer in
+      answer.maps.map { map in
+        let what = "\(answer.name): \(map.title)"
+        return view(map.png, alt: "Map over the picture. \(what)", caption: what)
       }
     }
     let picture = view(

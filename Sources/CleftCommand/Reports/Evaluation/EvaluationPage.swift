@@ -73,8 +73,15 @@ struct EvaluationPage {
     if let card { counts.append("of \(MetricText.count(card.clusterCount, "patient"))") }
     return """
       <p class="lead">\(counts.joined(separator: " ").escaped). \(question.escaped)</p>
-      <p class="source">\(report.table.escaped)</p>
+      <p class="source">\(sources.escaped)</p>
       """
+  }
+
+  /// Which model and which table, for those who have many pages open.
+  private var sources: String {
+    let model = report.provenance.first { $0.part == "model" && $0.name == "path" }?.value
+    return [model.map { "Model: \($0)" }, "Test set: \(report.table)"].compactMap { $0 }.joined(
+      separator: " · ")
   }
 
   // MARK: Headline

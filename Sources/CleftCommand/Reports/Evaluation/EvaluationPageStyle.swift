@@ -104,7 +104,7 @@ enum EvaluationPageStyle {
     .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem }
     .example { border: 1px solid var(--rule); border-radius: 8px; padding: .9rem 1.1rem; break-inside: avoid }
     .example h4, .truth { overflow-wrap: anywhere }
-    .views { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .6rem; margin: .6rem 0 }
+    .views { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); gap: .5rem; margin: .6rem 0 }
     .views img { display: block; width: 100%; height: auto; background: #000; border-radius: 3px }
     .views figcaption { color: var(--soft); font-size: .82rem; line-height: 1.3; padding-top: .25rem;
       overflow-wrap: anywhere }
@@ -131,6 +131,8 @@ enum EvaluationPageStyle {
 
     @media screen and (min-width: 761px) { \(dense(".stack.dense")) }
     @media screen and (min-width: 761px) and (max-width: 1180px) { \(dense(".stack")) }
+    @media screen and (min-width: 761px) and (max-width: 980px) { .stack th, .stack td { padding-inline: .35rem;
+      font-size: .93em } .stack tbody th { min-width: 7rem } }
     @media screen and (max-width: 760px) {
     .stack, .stack tbody, .stack tr, .stack tbody th, .stack caption { display: block }
     .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
@@ -163,7 +165,8 @@ enum EvaluationPageStyle {
     .tile { padding: .5rem .6rem } .pair { grid-template-columns: 1fr 1fr } .panels { grid-template-columns: 1fr 1fr }
     .stack th, .stack td { padding: .2rem .4rem } .stack tbody th { min-width: 7rem } \(dense(".stack"))
     tr, .tile, .example { break-inside: avoid } .stack tbody th { max-width: 12rem }
-    .examples { grid-template-columns: 1fr 1fr } .views { grid-template-columns: repeat(3, 1fr) }
+    #thresholds .stack { font-size: 8pt } #thresholds .stack small { font-size: 1em } #thresholds .stack th, #thresholds .stack td { padding: .2rem .25rem }
+    .examples { grid-template-columns: 1fr 1fr } .views { grid-template-columns: repeat(4, 1fr) }
     .example { padding: .5rem .6rem }
     .heat { font-size: 8.5pt; border-spacing: 1px } .heat td small { font-size: 7.6pt }
     .heat td { min-width: 0; padding: .15rem } .heat thead th { max-width: none; padding: .15rem }

@@ -10,15 +10,20 @@ struct PageExample: Codable, Sendable {
     var probability: Double
     /// Whether it is true of the picture.
     var isTrue: Bool
-    /// A PNG of the picture with a map over it; nil without a map.
-    var map: Data?
-    /// What the map is: `similarity of patches and prompt`.
-    var mapTitle: String?
+    /// Maps of where the model looked for it.
+    var maps: [Map]
 
-    init(name: String, probability: Double, isTrue: Bool, map: Data? = nil, mapTitle: String? = nil) {
-      (self.name, self.probability, self.isTrue) = (name, probability, isTrue)
-      (self.map, self.mapTitle) = (map, mapTitle)
+    init(name: String, probability: Double, isTrue: Bool, maps: [Map] = []) {
+      (self.name, self.probability, self.isTrue, self.maps) = (name, probability, isTrue, maps)
     }
+  }
+
+  /// A map over a picture.
+  struct Map: Codable, Sendable {
+    /// What it is: `attention rollout`.
+    var title: String
+    /// A PNG of the picture with the map over it.
+    var png: Data
   }
 
   /// Why the picture is shown: `rightly and most surely Edema`.
