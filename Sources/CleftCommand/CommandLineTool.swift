@@ -19,6 +19,15 @@ public enum CommandLineTool {
     return Cleft.helpMessage(for: command)
   }
 
+  /// Fails if results have not all reached standard output, for example because the disk behind it is full.
+  private static func requirePrinted() throws(FormatError) {
+    if fflush(nil) == 0 { return }
+    throw .system(
+      Problem(
+        "standard output", found: "cannot be written (\(String(cString: strerror(errno))))",
+        hint: "Free space, or send it elsewhere."))
+  }
+
   /// Runs the command line of this process.
   public static func run() -> Never {
     DecoderMemory.keepFreed()
@@ -32,10 +41,12 @@ public enum CommandLineTool {
       let arguments = try ArgumentExpansion.expand(typed)
       if let page = helpPage(arguments) {
         print(page)
+        try requirePrinted()
         exit(ExitStatus.done.rawValue)
       }
       var command = try Cleft.parseAsRoot(arguments)
       try command.run()
+      try requirePrinted()
       exit(ExitStatus.done.rawValue)
     } catch let error as any CleftError {
       // What was printed comes before what went wrong, also where both go to one file.

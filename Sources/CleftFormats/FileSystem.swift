@@ -37,6 +37,7 @@ public enum FileSystem {
   public static func write(
     to path: String, isDurable: Bool = true, _ body: (FileHandle) throws -> Void
   ) throws(FormatError) {
+    try requireFile(path)
     let (partial, descriptor) = try openPartial(path)
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
     do {

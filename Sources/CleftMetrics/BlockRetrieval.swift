@@ -63,7 +63,8 @@ public enum BlockRetrieval {
           mean(
             reason == nil ? found.map { $0.precisions[place] } : [],
             name: "\(direction)_precision_at_\(depth)", title: "Precision@\(depth), \(title)",
-            chance: reason == nil ? candidates.precisionChance : nil, reason: reason ?? "no pairs"))
+            chance: reason == nil ? candidates.precisionChance : nil, reason: reason ?? "no pairs",
+            note: tieNote(found.count { $0.losesByTies[place] }, of: found.count)))
       }
     }
     return list.take(clusters: clusters, bootstrap: bootstrap)
@@ -71,9 +72,9 @@ public enum BlockRetrieval {
 
   /// The mean of a number of each query.
   private static func mean(
-    _ values: [Double], name: String, title: String, chance: Double?, reason: String
+    _ values: [Double], name: String, title: String, chance: Double?, reason: String, note: String? = nil
   ) -> Measurement {
-    let item = Measurement.Item(name: name, title: title, chance: chance, reason: reason)
+    let item = Measurement.Item(name: name, title: title, chance: chance, reason: reason, note: note)
     return Measurement(items: [item]) { weights in
       if values.isEmpty { return [nil] }
       guard let weights else { return [values.reduce(0, +) / Double(values.count)] }
@@ -84,6 +85,11 @@ public enum BlockRetrieval {
       }
       return [total > 0 ? sum / total : nil]
     }
+  }
+
+  /// That ties count, where they cost more than half of the queries something; else nil.
+  private static func tieNote(_ tied: Int, of count: Int) -> String? {
+    2 * tied > count ? "equal scores count against it: \(tied) of \(count) queries have ties at the cut" : nil
   }
 
   /// What each query found, block after block.

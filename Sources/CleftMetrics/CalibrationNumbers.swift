@@ -21,7 +21,7 @@ struct CalibrationNumbers {
       let chance = MetricCatalog.logLoss.chance(scored.table)
       let item = Measurement.Item(
         name: "log_loss_scaled", title: "Log-loss, scaled", chance: chance,
-        reason: Measurement.reason(scored.table))
+        reason: Measurement.reason(scored.table), largest: nil)
       measurements.append(
         Measurement(items: [item]) { weights in [MetricCatalog.logLoss.value(other, weights)] })
     } else {

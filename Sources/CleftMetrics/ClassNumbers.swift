@@ -15,14 +15,15 @@ struct ClassNumbers {
   init(_ scored: ScoredTable, choices: ThresholdChoices?) {
     let table = scored.table
     // Of two classes that a sample has one of, the first only mirrors the second.
-    let columns = table.question == .oneOf && table.classCount == 2 ? 1..<2 : 0..<table.classCount
+    let columns = MetricCatalog.columns(table)
     let classes = choices == nil ? columns : 0..<table.classCount
     let chosen = classes.map { choices?.ofClass[$0] ?? [] }
     let entries =
       [MetricCatalog.auc, MetricCatalog.averagePrecision]
       + (table.question == .each ? [MetricCatalog.f1] : [])
     let reason = Measurement.reason(table)
-    var items = entries.map { Measurement.Item($0, table, reason: reason) }
+    var items = entries.map { Measurement.Item($0, scored, reason: reason) }
+    let wholes = entries.map { $0.ofClasses?(scored, nil) ?? [] }
     if choices != nil { items += classes.flatMap { Self.items(scored, $0, chosen[$0]) } }
     let sweeps = zip(classes, chosen).map { index, choices in
       ClassSweep(scored, class: index, thresholds: choices.map(\.threshold) + [Self.yesFrom])
@@ -35,25 +36,24 @@ struct ClassNumbers {
       let means: [Double?]
       if let weights {
         results = sweeps.map { $0.run(weights) }
-        means = Self.means(results[averaged], entries.count)
+        means = Self.means(results[averaged], keeping: wholes)
       } else {
         results = keepsClasses ? zip(classes, chosen).map { Self.whole(scored, $0, $1) } : []
-        means = entries.map { $0.value(scored, nil) }
+        means = wholes.map(MetricCatalog.mean)
       }
       if !keepsClasses { return means }
       return means + zip(results, chosen).flatMap { Self.values($0, thresholdCount: $1.count) }
     }
   }
 
-  /// Means over classes of AUC, average precision and F1, the first so many.
-  private static func means(_ results: ArraySlice<ClassSweep.Result?>, _ count: Int) -> [Double?] {
+  /// Means over classes of AUC, average precision and F1, as many as there are over the whole table.
+  private static func means(
+    _ results: ArraySlice<ClassSweep.Result?>, keeping wholes: [[Double?]]
+  ) -> [Double?] {
     let values = [
       results.map { $0?.auc }, results.map { $0?.averagePrecision }, results.map { $0?.counts.last?.f1 },
     ]
-    return values.prefix(count).map { values in
-      let defined = values.compactMap { $0 }
-      return defined.isEmpty ? nil : defined.reduce(0, +) / Double(defined.count)
-    }
+    return zip(values, wholes).map { MetricCatalog.mean($0, keeping: $1) }
   }
 
   /// Cards of thresholds and areas of each class, from the numbers without the means.
@@ -100,7 +100,7 @@ struct ClassNumbers {
   ) -> [Measurement.Item] {
     let ranked = scored.ranked[index]
     let invalid = ranked.totals(nil) == nil ? "a score is no number" : nil
-    let (positive, negative, _) = scored.table.counts(of: index)
+    let (positive, negative, _) = scored.counts[index]
     let isOneKind = positive == 0 || negative == 0
     let share = isOneKind ? nil : Double(positive) / Double(positive + negative)
     let reason = invalid ?? "one class only"

@@ -23,8 +23,9 @@ package struct ClassSweep: Sendable {
   package init(_ scored: ScoredTable, class index: Int, thresholds: [Double]) {
     let (width, count) = (scored.table.classCount, scored.table.count)
     precondition(count < 1 << 30, "sweep: \(count) samples")
+    let ranks = scored.table.question == .each ? scored.table.logits : scored.probabilities
     var places = (0..<count).filter { scored.truths[$0 * width + index] != .unknown }
-      .map { (score: scored.probabilities[$0 * width + index], sample: $0) }
+      .map { (score: ranks[$0 * width + index], sample: $0) }
     isNumber = !places.contains { $0.score.isNaN }
     if !isNumber { places = [] }
     places.sort { $0.score > $1.score || ($0.score == $1.score && $0.sample < $1.sample) }
@@ -34,7 +35,9 @@ package struct ClassSweep: Sendable {
       let isPositive = scored.truths[sample * width + index] == .yes
       return UInt32(sample) << 2 | (isPositive ? 2 : 0) | (isLast ? 1 : 0)
     }
-    cuts = thresholds.map { threshold in places.firstIndex { $0.score < threshold } ?? places.count }
+    cuts = thresholds.map { threshold in
+      places.firstIndex { scored.probabilities[$0.sample * width + index] < threshold } ?? places.count
+    }
     let cuts = cuts
     cutOrder = cuts.indices.sorted { (cuts[$0], $0) < (cuts[$1], $1) }
   }

@@ -1,54 +1,19 @@
-import Foundation
-
-/// Scores of single-class and binary predictions over a whole set.
+/// Scores of samples that have one class each.
 public enum Classification {
-  /// Share of samples whose highest score is their label's; the first of equal scores wins.
+  /// Share of samples whose label is among the `k` highest scores; the first of equal scores wins.
   ///
   /// In 0 … 1.
-  public static func accuracy(scores: [[Float]], labels: [Int]) -> Double? {
+  public static func accuracy(scores: [[Float]], labels: [Int], k: Int) -> Double? {
     if scores.isEmpty { return nil }
-    let hits = zip(scores, labels).filter { prediction($0) == $1 }.count
-    return Double(hits) / Double(scores.count)
-  }
-
-  /// The class with the highest score, the first of equal ones.
-  public static func prediction(_ scores: [Float]) -> Int {
-    var best = 0
-    for (index, score) in scores.enumerated() where score > scores[best] { best = index }
-    return best
-  }
-
-  /// Counts of samples: row = true class, column = predicted class.
-  public static func confusion(scores: [[Float]], labels: [Int], classCount: Int) -> [[Int]] {
-    var counts = [[Int]](repeating: [Int](repeating: 0, count: classCount), count: classCount)
-    for (row, label) in zip(scores, labels) { counts[label][prediction(row)] += 1 }
-    return counts
-  }
-
-  /// Probability that a positive scores above a negative, ties counting half; nil with one class only, and with scores
-  /// that are no numbers, which have no order.
-  ///
-  /// - Source: equals the trapezoidal area under the ROC curve.
-  public static func auc(scores: [Float], isPositive: [Bool]) -> Double? {
-    RankedScores(scores: scores.map(Double.init), isPositive: isPositive).auc()
-  }
-
-  /// Mean over classes of each class's AUC against the rest; nil when no class has both kinds of samples.
-  public static func macroAUC(scores: [[Float]], labels: [Int], classCount: Int) -> Double? {
-    let values = (0..<classCount).compactMap { label in
-      auc(scores: scores.map { $0[label] }, isPositive: labels.map { $0 == label })
+    let hits = zip(scores, labels).count { row, label in
+      row.indices.count { row[$0] > row[label] || (row[$0] == row[label] && $0 < label) } < k
     }
-    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    return Double(hits) / Double(scores.count)
   }
 
   /// Softmax of each row.
   public static func probabilities(_ scores: [[Float]]) -> [[Float]] {
-    scores.map { row in
-      let top = row.max() ?? 0
-      let exponentials = row.map { exp(Double($0 - top)) }
-      let sum = exponentials.reduce(0, +)
-      return exponentials.map { Float($0 / sum) }
-    }
+    scores.map { row in Softmax.rows(row.map(Double.init), width: row.count).map { Float($0) } }
   }
 }
 

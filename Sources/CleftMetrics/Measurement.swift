@@ -8,26 +8,30 @@ struct Measurement: Sendable {
     var chance: Double?
     /// Why the number is undefined, should it be.
     var reason: String
+    /// What to know of it when reading it.
+    var note: String?
+    /// The largest value it can have; nil where there is none.
+    var largest: Double? = 1
   }
 
   /// Numbers of the catalogue about a table, one after the other.
   static func entries(_ entries: [MetricCatalog.Entry], _ scored: ScoredTable) -> Measurement {
     let reason = reason(scored.table)
+    let drawn = entries.map { $0.drawn(from: scored) }
     return Measurement(
-      items: entries.map { Item($0, scored.table, reason: reason) },
-      values: { weights in entries.map { $0.value(scored, weights) } })
+      items: entries.map { Item($0, scored, reason: reason) },
+      values: { weights in drawn.map { $0(weights) } })
   }
 
   /// The same where means over classes are among them: every class is gone through once for all of these.
   static func withMeans(_ entries: [MetricCatalog.Entry], _ scored: ScoredTable) -> Measurement {
     let reason = reason(scored.table)
     let numbers = ClassNumbers(scored, choices: nil)
-    return Measurement(items: entries.map { Item($0, scored.table, reason: reason) }) { weights in
+    let drawn = entries.map { $0.drawn(from: scored) }
+    let places = entries.map { numbers.meanNames.firstIndex(of: $0.name) }
+    return Measurement(items: entries.map { Item($0, scored, reason: reason) }) { weights in
       let means = numbers.measurement.values(weights)
-      return entries.map { entry in
-        if let place = numbers.meanNames.firstIndex(of: entry.name) { return means[place] }
-        return entry.value(scored, weights)
-      }
+      return zip(places, drawn).map { place, drawn in place.map { means[$0] } ?? drawn(weights) }
     }
   }
 
@@ -45,8 +49,20 @@ struct Measurement: Sendable {
 
 extension Measurement.Item {
   /// What a number of the catalogue is called for a table.
-  init(_ entry: MetricCatalog.Entry, _ table: PredictionTable, reason: String) {
-    self.init(name: entry.name, title: entry.title(for: table), chance: entry.chance(table), reason: reason)
+  init(_ entry: MetricCatalog.Entry, _ scored: ScoredTable, reason: String) {
+    let table = scored.table
+    let classes = entry.applies(to: table) ? entry.ofClasses?(scored, nil) ?? [] : []
+    let defined = classes.count { $0 != nil }
+    let share = defined < classes.count ? "over \(defined) of \(classes.count) classes" : nil
+    self.init(
+      name: entry.name, title: entry.title(for: table), chance: entry.chance(table), reason: reason,
+      note: Self.joined([entry.note(table), share]), largest: entry.largest(table))
+  }
+
+  /// The notes that there are, as one.
+  static func joined(_ notes: [String?]) -> String? {
+    let known = notes.compactMap { $0 }
+    return known.isEmpty ? nil : known.joined(separator: "; ")
   }
 }
 
@@ -70,16 +86,16 @@ struct MeasurementList {
         let value = value.flatMap { $0.isFinite ? $0 : nil }
         return MetricValue(
           name: item.name, title: item.title, value: value, chance: item.chance,
-          note: value == nil ? item.reason : nil)
+          note: value == nil ? item.reason : item.note)
       }
     }
     guard let bootstrap, !clusters.isEmpty else { return results }
-    let all = measurements
+    let (all, items) = (measurements, measurements.flatMap(\.items))
     let resampled = bootstrap.resample(clusters: clusters) { weights in all.flatMap { $0.values(weights) } }
     for index in results.indices where results[index].value != nil {
-      let (interval, note) = resampled.interval(of: index)
+      let (interval, note) = resampled.interval(of: index, largest: items[index].largest)
       results[index].interval = interval
-      results[index].note = note
+      results[index].note = Measurement.Item.joined([items[index].note, note])
     }
     return results
   }

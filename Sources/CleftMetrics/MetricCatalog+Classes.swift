@@ -2,16 +2,17 @@
 extension MetricCatalog {
   /// Mean share of each class's samples that were answered rightly, over the classes that are there.
   static let balancedAccuracy = Entry(
-    "balanced_accuracy", "Balanced accuracy", questions: [.oneOf], chance: uniformShare
+    "balanced_accuracy", "Balanced accuracy", questions: [.oneOf], averagedCount: { _ in 1 },
+    chance: uniformShare
   ) { scored, weights in
-    scored.meanOverClasses(weights) { tally in tally.actual > 0 ? tally.hits / tally.actual : nil }
+    scored.ofClasses(weights) { tally in tally.actual > 0 ? tally.hits / tally.actual : nil }
   }
 
   /// Mean AUC of each class against the rest; of two classes that a sample has one of, the second's.
   static let auc = Entry("auc", "AUC", averagedCount: { columns($0).count }, chance: { _ in 0.5 }) {
     scored, weights in
-    guard scored.areNumbers(weights) else { return nil }
-    return mean(columns(scored.table).map { scored.ranked[$0].auc(weights: weights) })
+    guard scored.areNumbers(weights) else { return [] }
+    return columns(scored.table).map { scored.ranked[$0].auc(weights: weights) }
   }
 
   /// Mean average precision of each class against the rest; of two classes that a sample has one of, the second's.
@@ -20,35 +21,55 @@ extension MetricCatalog {
   static let averagePrecision = Entry(
     "average_precision", "Average precision", averagedCount: { columns($0).count },
     chance: { table in
-      mean(
+      let counts = table.classCounts
+      return mean(
         columns(table).map { index in
-          let counts = table.counts(of: index)
+          let counts = counts[index]
           if counts.positive == 0 || counts.negative == 0 { return nil }
           return Double(counts.positive) / Double(counts.positive + counts.negative)
         })
     }
   ) { scored, weights in
-    guard scored.areNumbers(weights) else { return nil }
-    return mean(columns(scored.table).map { scored.ranked[$0].averagePrecision(weights: weights) })
+    guard scored.areNumbers(weights) else { return [] }
+    return columns(scored.table).map { scored.ranked[$0].averagePrecision(weights: weights) }
   }
 
   /// Mean F1 score of each class's answers, over the classes that are there or were answered.
   static let f1 = Entry("f1", "F1", averagedCount: \.classCount, chance: { _ in nil }) { scored, weights in
-    scored.meanOverClasses(weights) { tally in
+    scored.ofClasses(weights) { tally in
       let sum = tally.answered + tally.actual
       return sum > 0 ? 2 * tally.hits / sum : nil
     }
   }
 
   /// Classes that are ranked: of two that exclude each other the second, which the first only mirrors.
-  private static func columns(_ table: PredictionTable) -> Range<Int> {
+  static func columns(_ table: PredictionTable) -> Range<Int> {
     table.question == .oneOf && table.classCount == 2 ? 1..<2 : 0..<table.classCount
   }
 
   /// Mean of what is defined; nil where nothing is.
-  private static func mean(_ values: [Double?]) -> Double? {
+  static func mean(_ values: [Double?]) -> Double? {
     let defined = values.compactMap { $0 }
-    return defined.isEmpty ? nil : defined.reduce(0, +) / Double(defined.count)
+    let sum = defined.reduce(0, +)
+    return defined.isEmpty || !sum.isFinite ? nil : sum / Double(defined.count)
+  }
+
+  /// Mean of a draw's numbers of classes; nil where a class that has one over the whole table has none, since the mean of
+  /// the others is another quantity.
+  static func mean(_ values: [Double?], keeping whole: [Double?]) -> Double? {
+    guard values.count == whole.count, zip(values, whole).allSatisfy({ $0 != nil || $1 == nil }) else {
+      return nil
+    }
+    return mean(values)
+  }
+}
+
+extension MetricCatalog.Entry {
+  /// The number of draws of a table's samples: that of the same classes as over the whole table, or nil.
+  func drawn(from scored: ScoredTable) -> @Sendable (_ weights: [Double]?) -> Double? {
+    guard let ofClasses, applies(to: scored.table) else { return { value(scored, $0) } }
+    let whole = ofClasses(scored, nil)
+    return { MetricCatalog.mean($0 == nil ? whole : ofClasses(scored, $0), keeping: whole) }
   }
 }
 
@@ -61,16 +82,10 @@ struct ClassTally {
 }
 
 extension ScoredTable {
-  /// Mean over classes of a number of their tallies; nil where none has one, or if something is no number.
-  func meanOverClasses(_ weights: [Double]?, _ value: (ClassTally) -> Double?) -> Double? {
-    guard areNumbers(weights), let tallies = tallies(weights) else { return nil }
-    var (sum, count) = (0.0, 0)
-    for tally in tallies {
-      guard let own = value(tally) else { continue }
-      sum += own
-      count += 1
-    }
-    return count > 0 && sum.isFinite ? sum / Double(count) : nil
+  /// A number of each class's tally; none if something is no number.
+  func ofClasses(_ weights: [Double]?, _ value: (ClassTally) -> Double?) -> [Double?] {
+    guard areNumbers(weights), let tallies = tallies(weights) else { return [] }
+    return tallies.map(value)
   }
 
   private func tallies(_ weights: [Double]?) -> [ClassTally]? {

@@ -19,19 +19,44 @@ public enum MetricCatalog {
     public let averagedCount: @Sendable (PredictionTable) -> Int
     /// What guessing without looking would give; nil where there is no such number.
     public let chance: @Sendable (PredictionTable) -> Double?
+    /// The largest value it can have; nil where there is none.
+    let largest: @Sendable (PredictionTable) -> Double?
+    /// What to know of it when reading it.
+    let note: @Sendable (PredictionTable) -> String?
     /// The number, with a weight for each sample of the table or all alike; nil where it is undefined.
     public let value: @Sendable (_ scored: ScoredTable, _ weights: [Double]?) -> Double?
+    /// The numbers that it is the mean of, nil where a class has none; nil where it is no mean over classes.
+    let ofClasses: (@Sendable (_ scored: ScoredTable, _ weights: [Double]?) -> [Double?])?
 
     init(
       _ name: String, _ title: String, questions: Set<PredictionTable.Question> = [.oneOf, .each],
-      leastClassCount: Int = 1, averagedCount: @escaping @Sendable (PredictionTable) -> Int = { _ in 1 },
+      leastClassCount: Int = 1, largest: @escaping @Sendable (PredictionTable) -> Double? = { _ in 1 },
+      note: @escaping @Sendable (PredictionTable) -> String? = { _ in nil },
       chance: @escaping @Sendable (PredictionTable) -> Double?,
       value: @escaping @Sendable (_ scored: ScoredTable, _ weights: [Double]?) -> Double?
     ) {
-      (self.name, self.title, self.questions) = (name, title, questions)
-      (self.leastClassCount, self.averagedCount, self.chance) = (leastClassCount, averagedCount, chance)
+      (self.name, self.title, self.questions, self.leastClassCount) = (
+        name, title, questions, leastClassCount
+      )
+      (self.largest, self.note, self.chance) = (largest, note, chance)
+      (averagedCount, ofClasses) = ({ _ in 1 }, nil)
       self.value = { scored, weights in
         Self.applies(questions, leastClassCount, scored.table) ? value(scored, weights) : nil
+      }
+    }
+
+    /// A mean over classes, of those that have a number.
+    init(
+      _ name: String, _ title: String, questions: Set<PredictionTable.Question> = [.oneOf, .each],
+      averagedCount: @escaping @Sendable (PredictionTable) -> Int,
+      chance: @escaping @Sendable (PredictionTable) -> Double?,
+      ofClasses: @escaping @Sendable (_ scored: ScoredTable, _ weights: [Double]?) -> [Double?]
+    ) {
+      (self.name, self.title, self.questions, leastClassCount) = (name, title, questions, 1)
+      (largest, note, self.chance) = ({ _ in 1 }, { _ in nil }, chance)
+      (self.averagedCount, self.ofClasses) = (averagedCount, ofClasses)
+      value = { scored, weights in
+        Self.applies(questions, 1, scored.table) ? MetricCatalog.mean(ofClasses(scored, weights)) : nil
       }
     }
 
@@ -61,5 +86,5 @@ public enum MetricCatalog {
   public static func entries(for table: PredictionTable) -> [Entry] { all.filter { $0.applies(to: table) } }
 
   /// A number by name.
-  public static func entry(_ name: String) -> Entry? { all.first { $0.name == name } }
+  package static func entry(_ name: String) -> Entry? { all.first { $0.name == name } }
 }

@@ -42,27 +42,8 @@ public enum MultiLabel {
     return Double(counts.reduce(0) { $0 + $1.truePositive + $1.trueNegative }) / Double(all)
   }
 
-  /// AUC of each class; nil where all samples have it, or none.
-  public static func aucs(logits: [[Float]], labels: [[Int]], classCount: Int) -> [Double?] {
-    (0..<classCount).map { index in
-      Classification.auc(scores: logits.map { $0[index] }, isPositive: labels.map { $0.contains(index) })
-    }
-  }
-
   /// Sigmoid of each score.
   public static func probabilities(_ logits: [[Float]]) -> [[Float]] {
     logits.map { $0.map { Float(1 / (1 + exp(-Double($0)))) } }
-  }
-
-  /// Mean over samples and classes of the cross-entropy of a sigmoid for each, in nats.
-  public static func logLoss(logits: [[Float]], labels: [[Int]], classCount: Int) -> Double? {
-    if logits.isEmpty || classCount == 0 { return nil }
-    let total = zip(logits, labels).reduce(0.0) { sum, pair in
-      (0..<classCount).reduce(sum) { sum, index in
-        let x = Double(pair.0[index])
-        return sum + max(x, 0) - (pair.1.contains(index) ? x : 0) + log1p(exp(-abs(x)))
-      }
-    }
-    return total / Double(logits.count * classCount)
   }
 }

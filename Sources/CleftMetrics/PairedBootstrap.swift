@@ -4,7 +4,8 @@ public enum PairedBootstrap {
   ///
   /// The interval holds the middle 95 % of the draws' differences. With `b` draws in which the difference is defined,
   /// `p = min(1, 2 · (1 + min(draws ≤ 0, draws ≥ 0)) / (b + 1))`: twice the share of draws on the rarer side of 0, counted
-  /// so that it is never 0.
+  /// so that it is never 0. There is neither with fewer than five patients, nor if more than 5 % of the draws leave the
+  /// difference undefined.
   ///
   /// - Source: Efron and Tibshirani 1993, §15.4; the added one: Davison and Hinkley 1997, §4.2.1.
   public static func differences(
@@ -19,17 +20,20 @@ public enum PairedBootstrap {
       Measurement.withMeans(entries, ScoredTable(one)), Measurement.withMeans(entries, ScoredTable(other))
     )
     let whole = Array(zip(here.values(nil), there.values(nil)))
-    let draws = bootstrap.resample(clusters: one.clusters, leavingOut: false) { weights in
+    let resampled = bootstrap.resample(clusters: one.clusters, leavingOut: false) { weights in
       zip(here.values(weights), there.values(weights)).map { value, other in
         guard let value, let other, (value - other).isFinite else { return nil }
         return value - other
       }
-    }.draws
+    }
+    let draws = resampled.draws
     return entries.indices.map { index in
       let (value, other) = whole[index]
       let found = value == nil || other == nil ? [] : draws.compactMap { $0[index] }.sorted()
-      // The same limit as for an interval of one number.
-      let isEnough = !found.isEmpty && found.count * 20 >= draws.count * 19
+      // The same limits as for an interval of one number.
+      let isEnough =
+        resampled.clusterCount >= ResampledValues.leastClusters && !found.isEmpty
+        && found.count * 20 >= draws.count * 19
       return MetricDifference(
         name: entries[index].name, title: entries[index].title(for: one), value: value, other: other,
         interval: isEnough

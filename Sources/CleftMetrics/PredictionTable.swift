@@ -69,18 +69,7 @@ public struct PredictionTable: Sendable {
     guard question == .oneOf else {
       return logits.map { 1 / (1 + exp(-$0 / temperature)) }
     }
-    var result = logits
-    for row in 0..<count {
-      let range = row * classCount..<(row + 1) * classCount
-      let top = logits[range].max() ?? 0
-      var sum = 0.0
-      for place in range {
-        result[place] = exp((logits[place] - top) / temperature)
-        sum += result[place]
-      }
-      for place in range { result[place] /= sum }
-    }
-    return result
+    return Softmax.rows(logits, width: classCount, temperature: temperature)
   }
 
   /// Some of the samples, in the order given.

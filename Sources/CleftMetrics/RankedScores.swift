@@ -13,7 +13,7 @@ public struct RankedScores: Sendable {
   /// Samples that were given, and weights that are expected.
   public let count: Int
 
-  /// The distinct scores, falling.
+  /// The distinct scores, falling; scores that are apart only before they were rounded stand there once each.
   public let thresholds: [Double]
 
   /// Known samples, by falling score.
@@ -38,12 +38,15 @@ public struct RankedScores: Sendable {
   ///   - isPositive: whether yes is right.
   ///   - isKnown: whether `isPositive` can be believed; samples of which it cannot are left out, but have a place among
   ///     the weights. Nil: all can.
-  public init(scores: [Double], isPositive: [Bool], isKnown: [Bool]? = nil) {
+  ///   - ranks: what scores were rounded from, to sort by. Nil: the scores.
+  public init(scores: [Double], isPositive: [Bool], isKnown: [Bool]? = nil, ranks: [Double]? = nil) {
+    let ranks = ranks ?? scores
     precondition(
-      scores.count == isPositive.count && scores.count == (isKnown ?? isPositive).count,
+      scores.count == isPositive.count && scores.count == (isKnown ?? isPositive).count
+        && scores.count == ranks.count,
       "ranked scores: \(scores.count) scores for \(isPositive.count) samples")
     let known = scores.indices.filter { isKnown?[$0] ?? true }
-    var places = known.filter { !scores[$0].isNaN }.map { (score: scores[$0], sample: $0) }
+    var places = known.filter { !scores[$0].isNaN }.map { (score: ranks[$0], sample: $0) }
     places.sort { $0.score > $1.score || ($0.score == $1.score && $0.sample < $1.sample) }
     let ends = places.indices.filter {
       $0 + 1 == places.count || places[$0 + 1].score != places[$0].score
@@ -51,7 +54,7 @@ public struct RankedScores: Sendable {
     count = scores.count
     order = places.map(\.sample)
     self.isPositive = places.map { isPositive[$0.sample] }
-    thresholds = ends.map { places[$0].score }
+    thresholds = ends.map { scores[places[$0].sample] }
     self.ends = ends.map { $0 + 1 }
     unordered = known.filter { scores[$0].isNaN }
   }
@@ -76,12 +79,6 @@ public struct RankedScores: Sendable {
     }
     guard let totals, totals.areBothThere else { return nil }
     return finite(sum / totals.positive)
-  }
-
-  /// Share of the positives; nil without samples.
-  public func prevalence(weights: [Double]? = nil) -> Double? {
-    guard let totals = totals(weights) else { return nil }
-    return finite(totals.positive / (totals.positive + totals.negative))
   }
 
   /// Weights of both kinds; nil if something is no number.

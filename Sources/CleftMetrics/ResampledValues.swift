@@ -13,6 +13,10 @@ package struct ResampledValues: Sendable {
 
   /// Share of draws in which a number may be undefined, if it is to have an interval.
   private static let undefinedLimit = 0.05
+  /// Patients from which on there are intervals.
+  static let leastClusters = 5
+  /// Patients from which on they are as good as they get.
+  private static let enoughClusters = 20
   /// How far, in standard normal units, the draws' median may lie from the number before resampling counts as biased.
   private static let biasLimit = 0.75
 
@@ -21,13 +25,17 @@ package struct ResampledValues: Sendable {
   /// Bias-corrected and accelerated, at levels widened for few patients: plain percentiles of an AUC of 0.95 from 60 samples
   /// hold the truth in 84 to 93 of 100 cases, these in 92 to 97. A number that resampling itself shifts far, as it does a
   /// calibration error near 0, gets the percentiles reflected at the number instead, stretched to hold it, and a note. What is
-  /// the same in every draw, as an AUC of 1 may be, has no interval: one without width would promise what nobody knows.
+  /// the same in every draw, as an AUC of 1 may be, has no interval: one without width would promise what nobody knows. Fewer
+  /// than five patients have none either, and fewer than twenty a note.
   ///
+  /// - Parameter largest: the largest value the number can have; nil where there is none.
   /// - Source: Efron 1987, *Better bootstrap confidence intervals*; expanded levels: Hesterberg 2015, arXiv 1411.5279;
   ///   reflection: Davison and Hinkley 1997, §5.2.
-  package func interval(of index: Int) -> (interval: Interval?, note: String?) {
+  package func interval(of index: Int, largest: Double? = nil) -> (interval: Interval?, note: String?) {
     guard let value = whole[index], value.isFinite else { return (nil, nil) }
-    if clusterCount < 2 { return (nil, "one patient only: no interval") }
+    if clusterCount < Self.leastClusters {
+      return (nil, "\(clusterCount == 1 ? "one patient" : "\(clusterCount) patients") only: no interval")
+    }
     let found = defined(draws, index).sorted()
     let missing = draws.count - found.count
     guard let least = found.first, let most = found.last,
@@ -45,10 +53,8 @@ package struct ResampledValues: Sendable {
       let tail = NormalDistribution.cumulative(-reach)
       var lower = 2 * value - Self.quantile(found, 1 - tail)
       if least >= 0 { lower = max(0, lower) }
-      let upper = 2 * value - Self.quantile(found, tail)
-      return (
-        Interval(min(lower, value), max(upper, value)), "resampling alone shifts it: the interval is rough"
-      )
+      let upper = min(2 * value - Self.quantile(found, tail), largest ?? .infinity)
+      return (Interval(min(lower, value), max(upper, value)), roughness(isShifted: true))
     }
     let skew = acceleration(index)
     /// The level that `z` becomes.
@@ -57,7 +63,18 @@ package struct ResampledValues: Sendable {
       if shrink <= 0 { return z < 0 ? 0 : 1 }
       return NormalDistribution.cumulative(bias + (bias + z) / shrink)
     }
-    return (Interval(Self.quantile(found, level(-reach)), Self.quantile(found, level(reach))), nil)
+    return (
+      Interval(Self.quantile(found, level(-reach)), Self.quantile(found, level(reach))),
+      roughness(isShifted: false)
+    )
+  }
+
+  /// Why an interval is rough; nil if it is not.
+  private func roughness(isShifted: Bool) -> String? {
+    let reasons =
+      (clusterCount < Self.enoughClusters ? ["few patients"] : [])
+      + (isShifted ? ["resampling alone shifts it"] : [])
+    return reasons.isEmpty ? nil : reasons.joined(separator: ", and ") + ": the interval is rough"
   }
 
   /// A number's values that are defined.

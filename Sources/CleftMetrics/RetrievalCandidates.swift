@@ -6,6 +6,16 @@ struct RetrievalCandidates: Sendable {
     var hits: [Double]
     /// Share of the first `k` with the query's labels, for each depth.
     var precisions: [Double]
+    /// Whether that share is lower because a right candidate behind the first `k` scores the same as a wrong one among them,
+    /// for each depth.
+    var losesByTies: [Bool]
+  }
+
+  /// A candidate among the first.
+  private struct Place {
+    /// Its score, and what it is ranked by: wrong candidates are raised.
+    let plain, score: Float
+    let isRight: Bool
   }
 
   /// Pairs.
@@ -41,9 +51,12 @@ struct RetrievalCandidates: Sendable {
   /// Reads one query's scores; those that are no numbers stand nowhere.
   func found(_ query: Int, _ scores: UnsafeBufferPointer<Float>) -> Found {
     let rank = matchRank(query, scores)
+    let first = first(query, scores)
     return Found(
       hits: BlockRetrieval.depths.map { depth in (rank.map { $0 < depth } ?? false) ? 1 : 0 },
-      precisions: precisions(query, scores))
+      precisions: BlockRetrieval.depths.map { depth in
+        Double(first.prefix(depth).count { $0.isRight }) / Double(depth)
+      }, losesByTies: BlockRetrieval.depths.map { losesByTies(query, scores, first.prefix($0)) })
   }
 
   /// How many wrong candidates stand before the best match; nil if no match has a score.
@@ -55,12 +68,11 @@ struct RetrievalCandidates: Sendable {
     return rank - own.count { scores[$0] + BlockRetrieval.tieWidth >= best }
   }
 
-  /// Share of the highest scores with the query's labels, for each depth.
-  private func precisions(_ query: Int, _ scores: UnsafeBufferPointer<Float>) -> [Double] {
+  /// The highest scores; of equal ones those with other labels than the query's first.
+  private func first(_ query: Int, _ scores: UnsafeBufferPointer<Float>) -> [Place] {
     let depth = BlockRetrieval.depths.max() ?? 0
     let own = labelSets[query]
-    // Falling scores; of equal ones those with other labels first.
-    var first: [(score: Float, isRight: Bool)] = []
+    var first: [Place] = []
     first.reserveCapacity(depth + 1)
     var least = -Float.infinity
     for (candidate, plain) in scores.enumerated() {
@@ -73,13 +85,24 @@ struct RetrievalCandidates: Sendable {
           || (first[place - 1].score == score && first[place - 1].isRight && !isRight)
       { place -= 1 }
       if place >= depth { continue }
-      first.insert((score, isRight), at: place)
+      first.insert(Place(plain: plain, score: score, isRight: isRight), at: place)
       if first.count > depth { first.removeLast() }
       if first.count == depth { least = first[depth - 1].score }
     }
-    return BlockRetrieval.depths.map { depth in
-      Double(first.prefix(depth).count { $0.isRight }) / Double(depth)
+    return first
+  }
+
+  /// Whether a right candidate that is not among the first scores the same as a wrong one that is.
+  private func losesByTies(
+    _ query: Int, _ scores: UnsafeBufferPointer<Float>, _ first: ArraySlice<Place>
+  ) -> Bool {
+    guard let least = first.filter({ !$0.isRight }).map(\.plain).min() else { return false }
+    let own = labelSets[query]
+    var others = 0
+    for (candidate, plain) in scores.enumerated() where plain + BlockRetrieval.tieWidth >= least {
+      others += labelSets[candidate] == own ? 1 : 0
     }
+    return others > first.count { $0.isRight && $0.plain + BlockRetrieval.tieWidth >= least }
   }
 
   /// Mean probability that a random order has a match among the first `depth`.

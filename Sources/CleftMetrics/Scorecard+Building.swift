@@ -49,7 +49,7 @@ extension Scorecard {
     _ scored: ScoredTable, _ numbers: [(areas: [MetricValue], thresholds: [ThresholdCard])]
   ) -> [ClassCard] {
     scored.table.classNames.enumerated().map { index, name in
-      let counts = scored.table.counts(of: index)
+      let counts = scored.counts[index]
       let ranked = scored.ranked[index]
       return ClassCard(
         name: name, positiveCount: counts.positive, negativeCount: counts.negative,

@@ -17,6 +17,8 @@ public struct ScoredTable: Sendable {
   public let undefinedCount: Int
   /// What is true of each cell `[n, K]`.
   let truths: [Truth]
+  /// Samples with each class, without it, and of which nobody knows.
+  let counts: [(positive: Int, negative: Int, unknown: Int)]
   /// What each sample adds to the means.
   let rows: RowSums
 
@@ -26,7 +28,8 @@ public struct ScoredTable: Sendable {
     self.init(table, probabilities: table.probabilities(temperature: temperature))
   }
 
-  /// Takes probabilities as they are; within a row, they are in the order of the table's logits.
+  /// Takes probabilities as they are; they are in the order of the table's logits, within a row or, where each class is a
+  /// question of its own, within a column.
   package init(_ table: PredictionTable, probabilities: [Double]) {
     precondition(
       probabilities.count == table.logits.count,
@@ -35,12 +38,15 @@ public struct ScoredTable: Sendable {
     self.probabilities = probabilities
     let (truths, width) = (table.truths, table.classCount)
     self.truths = truths
+    counts = table.classCounts(truths)
     predictions = table.question == .oneOf ? (0..<table.count).map(table.likeliest) : []
     ranked = (0..<width).map { index in
       let cells = stride(from: index, to: truths.count, by: width)
+      // Sigmoids of scores above 36.7 are all 1.
       return RankedScores(
         scores: cells.map { probabilities[$0] }, isPositive: cells.map { truths[$0] == .yes },
-        isKnown: cells.map { truths[$0] != .unknown })
+        isKnown: cells.map { truths[$0] != .unknown },
+        ranks: table.question == .each ? cells.map { table.logits[$0] } : nil)
     }
     rows =
       table.question == .oneOf
@@ -53,12 +59,22 @@ public struct ScoredTable: Sendable {
 enum Truth: UInt8, Sendable { case no, yes, unknown }
 
 extension PredictionTable {
-  /// Samples with a class, without it, and of which nobody knows.
-  public func counts(of index: Int) -> (positive: Int, negative: Int, unknown: Int) {
-    let truths = truths
-    let column = stride(from: index, to: truths.count, by: classCount).map { truths[$0] }
-    let (positive, unknown) = (column.count { $0 == .yes }, column.count { $0 == .unknown })
-    return (positive, column.count - positive - unknown, unknown)
+  /// Samples with each class, without it, and of which nobody knows.
+  package var classCounts: [(positive: Int, negative: Int, unknown: Int)] { classCounts(truths) }
+
+  /// The same from what is true of each cell `[n, K]`.
+  func classCounts(_ truths: [Truth]) -> [(positive: Int, negative: Int, unknown: Int)] {
+    var counts = [(positive: Int, negative: Int, unknown: Int)](repeating: (0, 0, 0), count: classCount)
+    for row in 0..<count {
+      for index in 0..<classCount {
+        switch truths[row * classCount + index] {
+        case .yes: counts[index].positive += 1
+        case .no: counts[index].negative += 1
+        case .unknown: counts[index].unknown += 1
+        }
+      }
+    }
+    return counts
   }
 
   /// What is true of each cell `[n, K]`, row by row.

@@ -49,6 +49,9 @@ public enum ThresholdRule: String, CaseIterable, Codable, Sendable {
     guard let totals = ranked.totals(nil), totals.areBothThere else { return nil }
     let (positives, negatives) = (totals.positive, totals.negative)
     var best: (threshold: Double, value: Double)?
+    // The best above the threshold, all scores of which count as yes.
+    var above = best
+    var last = Double.nan
     _ = ranked.sweep(nil) { threshold, positive, negative in
       // Whole numbers over one denominator, or one division: equally good thresholds give equal bits.
       let value =
@@ -56,6 +59,7 @@ public enum ThresholdRule: String, CaseIterable, Codable, Sendable {
         case .f1: 2 * positive / (positive + negative + positives)
         case .youden: (positive * negatives - negative * positives) / (positives * negatives)
         }
+      if threshold == last { best = above } else { (above, last) = (best, threshold) }
       if value > best?.value ?? -.infinity { best = (threshold, value) }
     }
     return best

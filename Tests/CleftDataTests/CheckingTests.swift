@@ -159,6 +159,48 @@ private func words(_ caption: String) -> Int { caption.split(separator: " ").cou
     #expect(result.splits.map(\.unknownPatientCount) == [1, 1], "nobody knows whether these are the same")
   }
 
+  /// Pictures without a patient may be in two splits as well, and one may be of two patients by mistake.
+  @Test func aRunSaysWhatIsInTwoSplits() {
+    let train = dataset([
+      sample("a", line: 2, patient: "p1"), sample("n", line: 3), sample("x", line: 4, patient: "p2"),
+      sample("m", line: 5),
+    ])
+    let test = dataset([
+      sample("a", line: 2, patient: "p1"), sample("n", line: 3), sample("x", line: 4, patient: "p3"),
+    ])
+    let overlap = PatientOverlap([(.train, train), (.test, test)])
+    #expect(overlap.shared.map(\.patient) == ["p1"] && overlap.sharedPictures == ["n", "x"])
+    #expect(overlap.problems.map(\.path) == ["a"])
+    let rest = "scores on them are not those of new people; 'cleft check-data' lists them."
+    #expect(overlap.warning == "1 patient and 2 pictures are in more than one split (p1, …): \(rest)")
+    let one = PatientOverlap([(.train, dataset([sample("n", line: 3)])), (.test, test)])
+    #expect(one.warning == "1 picture is in more than one split (n): \(rest)")
+    #expect(PatientOverlap([(.train, dataset([sample("m", line: 5)])), (.test, test)]).warning == nil)
+  }
+
+  @Test func whatTheTestSetHasTooIsLeftOutAndCounted() {
+    let test = dataset([sample("a", line: 2, patient: "p1"), sample("n", line: 3)])
+    var train = dataset([
+      sample("b", line: 2, patient: "p1"), sample("n", line: 3), sample("a", line: 4, patient: "p2"),
+      sample("c", line: 5, patient: "p2"), sample("m", line: 6),
+    ])
+    train.leaveOutRows(sharedWith: test, title: "the test set")
+    #expect(train.samples.map(\.imagePath) == ["c", "m"])
+    #expect(train.leftOut == ["with a picture or patient of the test set": 3])
+    var apart = dataset([sample("c", line: 2)])
+    apart.leaveOutRows(sharedWith: test, title: "the test set")
+    #expect(apart.samples.count == 1 && apart.leftOut.isEmpty)
+  }
+
+  @Test func rowsWithSeveralClassesAreLeftOutAndCounted() {
+    var several = dataset([
+      sample("a", nil, [0, 2], line: 2), sample("b", nil, [1], line: 3), sample("c", nil, [], line: 4),
+      sample("d", nil, [0, 1], line: 5),
+    ])
+    several.leaveOutRowsWithSeveralClasses()
+    #expect(several.samples.map(\.imagePath) == ["b", "c"] && several.leftOut == ["several classes": 2])
+  }
+
   /// RSNA as published trains and validates on one table.
   @Test func splitsOfTheSameRowsAreCountedOnceAndSaid() throws {
     let rows = dataset([sample("a", line: 2, patient: "p1"), sample("b", line: 3, patient: "p2")])

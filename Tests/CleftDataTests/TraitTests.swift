@@ -44,8 +44,10 @@ import Testing
     #expect(
       dataset.notes.last
         == "2 ages cannot be read and count as unknown, the first 'old' in \(dataset.table):4")
-    let grouped = try CheXpert.open(scratch.request(.test) { $0.groupColumns = ["Sex", "Age"] })
-    #expect(grouped.samples[0].traits.others == ["Sex": "Female", "Age": "68"])
+    // Sex, age and view make subgroups whether or not they are named.
+    let grouped = try CheXpert.open(
+      scratch.request(.test) { $0.groupColumns = ["Sex", "Age", "Path", "AP/PA"] })
+    #expect(grouped.samples[0].traits.others == ["Path": "v/a.jpg"] && grouped.notes == dataset.notes)
     let text = message { try CheXpert.open(scratch.request(.test) { $0.groupColumns = ["sex"] }) }
     #expect(text.hasPrefix("\(dataset.table):1: no column 'sex' (--group_columns). Nearest: Sex, "))
   }
@@ -69,6 +71,31 @@ import Testing
   func columnsOfManifests(_ names: String, _ cells: String) throws {
     let dataset = try manifest("image,a,\(names)\nx.png,1,\(cells)\n")
     #expect(dataset.samples[0].traits == SampleTraits(sex: "F", ageYears: 45, view: "PA"))
+  }
+
+  /// CheXpert's lateral pictures have neither AP nor PA.
+  @Test func lateralPicturesHaveAView() throws {
+    let both = try manifest(
+      "image,a,Frontal/Lateral,AP/PA\nx.png,1,Lateral,\ny.png,1,Frontal,PA\nz.png,1,,\n")
+    #expect(both.samples.map(\.traits.view) == ["Lateral", "PA", nil])
+    let alone = try manifest("image,a,Frontal/Lateral\nx.png,1,Lateral\n") {
+      $0.groupColumns = ["Frontal/Lateral"]
+    }
+    #expect(alone.samples[0].traits == SampleTraits(sex: nil, ageYears: nil, view: "Lateral"))
+    let named = try manifest("image,a,Frontal/Lateral,AP/PA\ny.png,1,Frontal,PA\n") {
+      $0.groupColumns = ["Frontal/Lateral"]
+    }
+    #expect(named.samples[0].traits.others == ["Frontal/Lateral": "Frontal"])
+  }
+
+  @Test func emptyColumnsToGroupByAreSaid() throws {
+    let text = "image,a,site,sex,race\nx.png,1,,,\ny.png,1,NaN,,B\n"
+    let dataset = try manifest(text) { $0.groupColumns = ["race", "site", "sex"] }
+    #expect(
+      dataset.notes == [
+        "column 'site' is empty: no subgroups", "column 'sex' is empty: no subgroups",
+      ])
+    #expect(try manifest(text, .train) { $0.groupColumns = ["site"] }.notes.isEmpty)
   }
 
   @Test func columnsThatAreNotThose() throws {
@@ -181,6 +208,20 @@ import Testing
     #expect(column((-9..<9).map { "\($0)" }).first == "-9 to -6")
   }
 
+  @Test func bandsOfDatesAndCloseNumbersStayApart() {
+    let dates = (10..<26).map { "202401\($0)" }
+    #expect(
+      Set(column(dates)) == [
+        "20240110–20240113", "20240114–20240117", "20240118–20240121", "20240122–20240125",
+      ])
+    let close = (10..<26).map { "1000000.\($0)" }
+    #expect(column(close).first == "1000000.1–1000000.13" && Set(column(close)).count == 4)
+    // Names of digits that no number holds exactly are words.
+    let names = (10..<26).map { "90071992547409\($0)9" }
+    let kept = Set(column(names).compactMap { $0 })
+    #expect(kept.count == 12 && kept.contains("other") && kept.subtracting(["other"]).isSubset(of: names))
+  }
+
   @Test func ofManyWordsTheMostFrequentStay() {
     let words = (0..<20).flatMap { Array(repeating: "w\($0)", count: 30 - $0) }
     let names = column(words)
@@ -229,9 +270,25 @@ import Testing
       asked.notes == [
         "2 labels of test pictures are uncertain (-1, or an empty class) and count neither for nor against their class"
       ])
+    // Where no picture is scored on one class, none counts as the first.
+    let each = try CheXpert.open(scratch.request(.test) { $0.needsClass = false })
+    #expect(each.notes.count == 1 && each.notes[0].hasPrefix("3 labels of test pictures are uncertain"))
     let training = try CheXpert.open(scratch.request(.train))
     #expect(training.samples[0].caption == "this is a chest x ray of a patient with edema")
     #expect(training.samples[0].uncertain == [1, 6] && training.notes.isEmpty)
+  }
+
+  /// Rows that are left out do not count as the first class, so that nothing is said of that.
+  @Test func testRowsWithoutClassAreLeftOutWhereThatIsAsked() throws {
+    let scratch = try scratch([[:], [.edema: "1"], [.pneumonia: "-1"]])
+    let dataset = try CheXpert.open(scratch.request(.test) { $0.leavesOutUnclassed = true })
+    #expect(dataset.samples.map(\.labels) == [[4]] && dataset.notes.isEmpty)
+    #expect(dataset.leftOut == ["no class": 2])
+    let valid = try CheXpert.open(
+      scratch.request(.valid, table: "\(scratch.folder)/CheXpert/chexpert_5x200.csv") {
+        ($0.leavesOutUnclassed, $0.needsCaption) = (true, false)
+      })
+    #expect(valid.samples.count == 3)
   }
 
   /// Under the published quirk labels of other rows come with what those rows do not know.
@@ -314,14 +371,5 @@ import Testing
     for change in others { #expect(dataset("/data/own", change).fingerprint != one) }
     #expect(dataset("", { $0.samples = [] }).fingerprint.count == 64)
     #expect(dataset("/x") { $0.samples = [$0.samples[0], $0.samples[0]] }.fingerprint.count == 64)
-  }
-
-  @Test func theTablesBytes() throws {
-    let scratch = try TableScratch()
-    let table = try scratch.write("own.csv", "image,a\nx.png,1\n")
-    let dataset = try Manifest.open(scratch.request(.test, table: table) { $0.manifest.labels = ["a"] })
-    #expect(try dataset.tableFingerprint() == SHA256.hex("image,a\nx.png,1\n"))
-    try FileManager.default.removeItem(atPath: table)
-    #expect(throws: FormatError.self) { try dataset.tableFingerprint() }
   }
 }

@@ -86,6 +86,21 @@ import Testing
     #expect(alike["text_to_image_precision_at_1"]?.note == "all pairs have the same labels")
   }
 
+  @Test func precisionSaysWhereTiesCountAgainstIt() {
+    let rows = axes([Int](repeating: 0, count: 12), width: 2)
+    let found = metrics(rows, rows, width: 2)
+    let note = "equal scores count against it: 12 of 12 queries have ties at the cut"
+    #expect(found["image_to_text_precision_at_5"]?.note == note)
+    #expect(found["image_to_text_recall_at_5"]?.note == nil)
+    // Equal scores of equal labels cost nothing.
+    let apart = axes((0..<12).map { $0 % 2 }, width: 2)
+    #expect(metrics(apart, apart, width: 2)["image_to_text_precision_at_5"]?.note == nil)
+    // The first six of twelve have wrong neighbors: half is not many.
+    let half = axes((0..<12).map { $0 < 6 ? 0 : 1 }, width: 2)
+    let labels = (0..<12).map { [$0 < 6 ? $0 % 2 : 2] }
+    #expect(metrics(half, half, width: 2, labels: labels)["image_to_text_precision_at_1"]?.note == nil)
+  }
+
   @Test func whatIsNoNumberFindsNothing() {
     var images = axes([0, 1, 2], width: 3)
     images[4] = .nan

@@ -104,8 +104,34 @@ func normals(_ key: RandomKey, _ count: Int) -> [Double] {
     let bootstrap = Bootstrap(draws: 20, key: key)
     let one = bootstrap.resample(clusters: [3, 3, 3], mean([1, 2, 3])).interval(of: 0)
     #expect(one.interval == nil && one.note == "one patient only: no interval")
-    let equal = bootstrap.resample(clusters: [0, 1, 2], mean([2, 2, 2])).interval(of: 0)
+    let equal = bootstrap.resample(clusters: [0, 1, 2, 3, 4], mean([2, 2, 2, 2, 2])).interval(of: 0)
     #expect(equal.interval == nil && equal.note == "the same in every draw of patients: no interval")
+  }
+
+  @Test func fewerThanFivePatientsHaveNoInterval() {
+    let bootstrap = Bootstrap(draws: 50, key: key)
+    let four = bootstrap.resample(clusters: [0, 1, 2, 3, 3], mean([1, 2, 3, 5, 8])).interval(of: 0)
+    #expect(four.interval == nil && four.note == "4 patients only: no interval")
+  }
+
+  @Test(arguments: [(5, true), (19, true), (20, false)])
+  func fewerThanTwentyPatientsHaveARoughOne(_ count: Int, _ isRough: Bool) {
+    let values = normals(key.split("few"), count)
+    let found = Bootstrap(draws: 200, key: key).resample(clusters: Array(0..<count), mean(values))
+    let (interval, note) = found.interval(of: 0)
+    #expect(interval != nil && note == (isRough ? "few patients: the interval is rough" : nil))
+  }
+
+  @Test func aReflectedIntervalEndsAtTheLargestValue() throws {
+    // Draws leave out what is rare, which makes this share smaller than it is.
+    let seen = Bootstrap(draws: 300, key: key).resample(clusters: Array(0..<60)) { weights in
+      [Double(weights.count { $0 > 0 }) / 60 - 0.05]
+    }
+    #expect(seen.whole == [0.95])
+    let (free, note) = seen.interval(of: 0)
+    #expect(try #require(free).upper > 1.1 && note == "resampling alone shifts it: the interval is rough")
+    let capped = try #require(seen.interval(of: 0, largest: 1).interval)
+    #expect(capped == Interval(try #require(free).lower, 1))
   }
 
   @Test func aNumberThatResamplingShiftsGetsAReflectedInterval() throws {

@@ -74,7 +74,7 @@ import Testing
     #expect(try isNear(value("f1", table), (1 + 2.0 / 3) / 2))
     #expect(table.predictions.isEmpty)
     #expect(try value("balanced_accuracy", table) == nil)
-    let counts = table.table.counts(of: 0)
+    let counts = table.table.classCounts[0]
     #expect(counts.positive == 1 && counts.negative == 1 && counts.unknown == 1)
     // Without the second sample all are in order; without the first nobody has class 0 and everybody class 1.
     #expect(try value("auc", table, [1, 0, 1]) == 1)

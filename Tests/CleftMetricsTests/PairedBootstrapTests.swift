@@ -53,6 +53,13 @@ import Testing
     #expect((accuracy.p ?? 0) < 0.2 && (accuracy.p ?? 0) > 0.005)
   }
 
+  @Test func fewerThanFivePatientsHaveNoInterval() throws {
+    let few = table(right: 30, noise: 1).rows(Array(0..<8))
+    #expect(Set(few.clusters).count == 4)
+    let accuracy = try #require(PairedBootstrap.differences(few, few, bootstrap).first)
+    #expect(accuracy.difference == 0 && accuracy.interval == nil && accuracy.p == nil)
+  }
+
   @Test func whatIsUndefinedHasNoDifference() throws {
     let one = PredictionTable(
       classNames: ["a", "b"], question: .oneOf, logits: [0, 1, 0, 2], labels: [[1], [1]])

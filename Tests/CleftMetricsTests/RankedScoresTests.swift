@@ -13,7 +13,6 @@ import Testing
     let precision: Double = (1 + 2.0 / 3) / 2
     #expect(four.averagePrecision() == precision)
     #expect(four.thresholds == [0.9, 0.5, 0.1])
-    #expect(four.prevalence() == 0.5)
   }
 
   @Test func curvesByHand() {
@@ -61,12 +60,12 @@ import Testing
     }
     let weights: [Double] = [1, 0, 0, 1]
     #expect(four.auc(weights: weights) == nil && four.averagePrecision(weights: weights) == nil)
-    #expect(four.auc(weights: [0, 0, 0, 0]) == nil && four.prevalence(weights: [0, 0, 0, 0]) == nil)
+    #expect(four.auc(weights: [0, 0, 0, 0]) == nil)
   }
 
   @Test func nothingIsUndefined() {
     let ranked = RankedScores(scores: [], isPositive: [])
-    #expect(ranked.auc() == nil && ranked.averagePrecision() == nil && ranked.prevalence() == nil)
+    #expect(ranked.auc() == nil && ranked.averagePrecision() == nil)
     #expect(ranked.roc().isEmpty && ranked.precisionRecall().isEmpty)
     #expect(ranked.counts(threshold: 0) == nil && ThresholdRule.f1.best(ranked) == nil)
   }

@@ -215,8 +215,10 @@ import Testing
     #expect(card.metrics.count == entries.count)
     for (index, metric) in card.metrics.enumerated() {
       let (interval, note) = plain.interval(of: index)
-      #expect(metric.interval == interval && metric.note == note)
-      #expect(interval != nil)
+      let known = entries[index].name == "accuracy" && question == .each
+      let own = known ? "always the commoner answer: 66.7 %" : nil
+      #expect(metric.interval == interval && metric.note == (own ?? note))
+      #expect(interval != nil && note == nil)
     }
   }
 

@@ -44,6 +44,13 @@ import Testing
     #expect(card(values).subgroups.map(\.value) == ["<40", "40–59", "60–79", "100+", "other", "unknown"])
   }
 
+  @Test func numbersAreOrderedByTheirSignAndDecimals() {
+    let names = ["b", "-13 to -1", "0.5–1", "1–2", "-25 to -14", "≥10", "<0.5", "0–10", "a", ">10", "−30"]
+    let values = (0..<names.count * 3).map { names[$0 % names.count] }
+    let ordered = ["−30", "-25 to -14", "-13 to -1", "0–10", "<0.5", "0.5–1", "1–2", "≥10", ">10", "a", "b"]
+    #expect(card(values).subgroups.map(\.value) == ordered)
+  }
+
   @Test func smallSubgroupsAreCountedAndSaid() {
     let values = (0..<32).map { $0 < 20 ? "F" : $0 < 29 ? "M" : "O" }
     let card = card(values)
@@ -57,7 +64,20 @@ import Testing
     let (known, unknown) = ([String?](repeating: "F", count: 30), [String?](repeating: nil, count: 30))
     #expect(card(known).subgroups == [])
     #expect(card(unknown).subgroups == [])
+    #expect(card(known).warnings.isEmpty && card(unknown).warnings.isEmpty)
     let some = card((0..<30).map { $0 < 10 ? nil : "F" }).subgroups
     #expect(some.map(\.value) == ["F", "unknown"] && some.map(\.count) == [20, 10])
+  }
+
+  @Test func aTraitAskedForThatIsTheSameEverywhereIsSaid() {
+    let traits: [(name: String, values: [String?])] = [
+      ("scanner", [String?](repeating: "GE", count: 30)), ("site", [String?](repeating: nil, count: 30)),
+      ("view", [String?](repeating: "PA", count: 30)),
+    ]
+    let card = Scorecard(
+      table(30, wrongFrom: 1000), validation: nil, traits: traits, bootstrap: bootstrap)
+    #expect(card.subgroups.isEmpty)
+    let constant = "scanner: all samples have 'GE', so no subgroups"
+    #expect(card.warnings == [constant, "site: no sample has a value, so no subgroups"])
   }
 }

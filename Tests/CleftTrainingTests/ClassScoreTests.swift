@@ -1,5 +1,4 @@
 import CleftMetrics
-import Foundation
 import Testing
 
 /// Scores of classifiers by hand.
@@ -13,33 +12,13 @@ import Testing
     #expect(Classification.accuracy(scores: [], labels: [], k: 1) == nil)
   }
 
-  @Test func logLossOfKnownProbabilities() throws {
-    // Probabilities 3/4 and 1/4; of the second row 1/2 each, at any size.
-    let scores: [[Float]] = [[Float(log(3.0)), 0], [900, 900]]
-    let loss = try #require(Classification.logLoss(logits: scores, labels: [1, 0]))
-    #expect(abs(loss - (log(4.0) + log(2.0)) / 2) < 1e-6)
-  }
-
-  @Test func severalLabelsByHand() throws {
+  @Test func severalLabelsByHand() {
     let logits: [[Float]] = [[1, -1], [2, 3], [-1, -2], [0, 5]]
     let labels = [[0], [0, 1], [], [0]]
     let counts = MultiLabel.counts(logits: logits, labels: labels, classCount: 2)
     #expect(counts.map(\.truePositive) == [2, 1] && counts.map(\.falseNegative) == [1, 0])
     #expect(counts.map(\.falsePositive) == [0, 1] && counts.map(\.trueNegative) == [1, 2])
     #expect(MultiLabel.accuracy(counts) == 6.0 / 8)
-    // Class 0: -1 below 1, 2 and 0. Class 1: 3 above -1 and -2, below 5.
-    #expect(MultiLabel.aucs(logits: logits, labels: labels, classCount: 2) == [1, 2.0 / 3])
-    let expected =
-      [(1.0, 1), (-1, 0), (2, 1), (3, 1), (-1, 0), (-2, 0), (0, 1), (5, 0)].reduce(0.0) { sum, cell in
-        sum + log1p(exp(cell.1 == 1 ? -cell.0 : cell.0))
-      } / 8
-    let loss = try #require(MultiLabel.logLoss(logits: logits, labels: labels, classCount: 2))
-    #expect(abs(loss - expected) < 1e-9)
-  }
-
-  @Test func classesThatAllHaveOrNoneHaveNoAUC() {
-    let aucs = MultiLabel.aucs(logits: [[1, 1], [2, 2]], labels: [[0], [0]], classCount: 2)
-    #expect(aucs == [nil, nil])
   }
 
   @Test func equalCaptionsAreFoundWhereTheyStand() {

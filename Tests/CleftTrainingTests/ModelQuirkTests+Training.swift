@@ -150,14 +150,18 @@ extension ModelQuirkTests {
     #expect(
       PublishedAUC.failure(labels: five, columnCount: 14, classCount: usual)?.hasPrefix("5 of the 14") == true
     )
-    let rows = five.map { label in (0..<14).map { Float($0 == label ? 1 : 0) } }
-    #expect(Classification.macroAUC(scores: rows, labels: five, classCount: 14) == 1)
+    let table = PredictionTable(
+      classNames: (0..<14).map { "class \($0)" }, question: .oneOf,
+      logits: five.flatMap { label in (0..<14).map { $0 == label ? 1 : 0 } }, labels: five.map { [$0] })
+    #expect(Scorecard(table, validation: nil, traits: [], bootstrap: nil).metric("auc")?.value == 1)
   }
 
   static func q17TheConfusionMatrixHasARowForEachClass() {
-    let matrix = Classification.confusion(
-      scores: [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], labels: [0, 1, 1], classCount: 2)
-    #expect(matrix == [[1, 0], [1, 1]])
+    let table = PredictionTable(
+      classNames: ["a", "b"], question: .oneOf, logits: [0.9, 0.1, 0.8, 0.2, 0.3, 0.7],
+      labels: [[0], [1], [1]])
+    let card = Scorecard(table, validation: nil, traits: [], bootstrap: nil)
+    #expect(card.confusion == [[1, 0], [1, 1]])
   }
 
   static func q21ShortBatchesCountAsFullOnesOrNot() {

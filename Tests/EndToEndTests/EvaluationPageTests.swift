@@ -186,7 +186,10 @@ import Testing
     let source = Tool.root.appendingPathComponent("Tests/Fixtures/images/gray8_tall.png")
     let png = try Data(contentsOf: source).base64EncodedString()
     let answers: [[String: Any]] = [
-      ["name": "Edema", "probability": 0.917, "isTrue": true, "maps": [["title": "where it <looked>", "png": png]]],
+      [
+        "name": "Edema", "probability": 0.917, "isTrue": true,
+        "maps": [["title": "where it <looked>", "png": png]],
+      ],
       ["name": "other", "probability": 0.083, "isTrue": false],
     ]
     let example: [String: Any] = [

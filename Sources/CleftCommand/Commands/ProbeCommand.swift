@@ -11,7 +11,8 @@ struct ProbeCommand: ParsableCommand {
       Features of every training, validation and test picture are computed once. For each share of the training \
       patients, logistic and ridge regression learn the classes from standardized features; the strength of the penalty is \
       chosen on the validation set, without one by 5 folds over the patients; the test set is scored. Shares keep patients \
-      whole and classes in proportion, and smaller ones lie within larger ones.
+      whole and classes in proportion, and smaller ones lie within larger ones. Nothing is learned from pictures and \
+      patients of the test set, nor, without --multi_label, from pictures of several classes: these are left out and counted.
       """)
 
   @Argument(help: "Checkpoint or run folder, of a pair or of a classifier; the same as --pretrained_model.")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CleftFormats
+import CleftMetrics
 import CleftTraining
 import Foundation
 
@@ -20,29 +21,39 @@ struct ReportCommand: ParsableCommand {
   @Flag(help: "Replace an --out file that is there.") var overwrite = false
 
   func run() throws {
+    let evaluation = Self.expanded(evaluation)
     let metrics = FileSystem.isFolder(evaluation) ? "\(evaluation)/\(EvaluationFolder.metrics)" : evaluation
     let folder = (metrics as NSString).deletingLastPathComponent
     let beside = { (name: String) in folder.isEmpty ? name : "\(folder)/\(name)" }
-    if let out, !overwrite, FileSystem.exists(out) {
+    if let out, !overwrite, FileSystem.exists(Self.expanded(out)) {
       throw FormatError.system(
         Problem(
           "--out \(out)", found: "something there already", expected: "a new name",
           hint: "Choose another one, or pass --overwrite."))
     }
     let report = try Self.read(EvaluationReport.self, metrics, "the numbers of an evaluation")
+    let isWhole =
+      !report.scores.isEmpty && report.scores.allSatisfy { $0.card.classes.count == report.classNames.count }
+    guard isWhole else {
+      throw FormatError.malformed(
+        Problem(
+          metrics, found: "scores that do not fit the \(report.classNames.count) classes",
+          expected: "the numbers of an evaluation", hint: "Run 'cleft eval' again to write it anew."))
+    }
     let stored = beside(PageFigures.fileName)
     let figures =
       FileSystem.exists(stored)
       ? try Self.read(PageFigures.self, stored, "pictures and curves of an evaluation's page") : nil
-    let page = EvaluationPage(
-      report: report, examples: figures?.examples ?? [], curves: figures?.curves ?? [])
-    let path = out ?? beside(EvaluationFolder.page)
+    let page = EvaluationPage(report: report, figures: figures)
+    let path = out.map(Self.expanded) ?? beside(EvaluationFolder.page)
     try FileSystem.write(Data(page.html().utf8), to: path)
     if figures == nil {
       RunLog().say("\(stored) is not there: the page has no pictures and no curves of the training.")
     }
     RunLog().say("written: \(path)")
   }
+
+  private static func expanded(_ path: String) -> String { (path as NSString).expandingTildeInPath }
 
   private static func read<T: Decodable>(_ type: T.Type, _ path: String, _ what: String) throws -> T {
     let data = try FileSystem.read(path)

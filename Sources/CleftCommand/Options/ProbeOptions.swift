@@ -40,7 +40,10 @@ struct ProbeOptions: ParsableArguments {
   @Option(help: .value("draws", "Draws of every share below 1 and of all shots, 1 ... 1000."))
   var repeats = 5
 
-  @Flag(help: "Each class is a question of its own; pictures may have several classes, or none.")
+  @Flag(
+    help:
+      "Each class is a question of its own; pictures may have several classes, or none. A classifier trained so is always probed so."
+  )
   var multi_label = false
 
   @Option(help: .value("draws", "Draws of test patients for 95 % intervals, 0 (none) or 100 ... 100000."))

@@ -85,8 +85,11 @@ struct EmbedRun {
     textsOf file: String, _ model: ModelUse, _ feature: FeatureKind, to path: String, _ log: RunLog
   ) throws -> EmbeddedFolder.Facts {
     let pair = try model.pair(for: "--texts")
-    let lines = String(decoding: try FileSystem.read(file), as: UTF8.self)
-      .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+    guard let text = String(data: try FileSystem.read(file), encoding: .utf8) else {
+      throw TrainingError.badData(
+        Problem(file, found: "bytes that are not UTF-8", expected: "a text file, one text a line"))
+    }
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
     let texts = lines.filter { !$0.allSatisfy(\.isWhitespace) }
     // The last line has an end, and nothing behind it.
     let blank = lines.count - texts.count - (lines.last == "" ? 1 : 0)

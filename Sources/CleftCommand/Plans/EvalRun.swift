@@ -17,7 +17,8 @@ struct EvalRun {
   ///
   /// - Parameter path: the checkpoint or run folder; nil takes `--pretrained_model`.
   func callAsFunction(_ path: String? = nil) throws {
-    guard let path = path ?? options.model.pretrained_model else {
+    let given = path ?? options.model.pretrained_model
+    guard let path = given.map({ ($0 as NSString).expandingTildeInPath }) else {
       throw TrainingError.missing(
         Problem("--pretrained_model", found: "nothing", expected: "a checkpoint or run folder to evaluate"))
     }

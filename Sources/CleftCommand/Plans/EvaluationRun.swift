@@ -38,7 +38,11 @@ struct EvaluationRun {
   /// - Parameter folder: where files go; nil for none.
   func callAsFunction(_ dataset: ImageTextDataset, in folder: String?) throws -> Outcome {
     let other = try settings.compare.map { try EvaluationFolder.predictions(of: $0, dataset.name, options) }
-    if let folder { try FileSystem.makeFolder(folder) }
+    try scorer.requireSense(dataset)
+    let pairs = try other.map {
+      try PredictionPairs(dataset, scorer.question, with: $0.file, path: $0.path)
+    }
+    try prepare(folder)
     var dataset = dataset
     dataset.fillTraits(workerCount: options.workerCount)
     let scored = try scorer.score(dataset, pass) { done, count in
@@ -47,17 +51,25 @@ struct EvaluationRun {
     let validation = try validationScores(dataset)
     var report = EvaluationReport(dataset, scored, validation: validation, bootstrap: bootstrap)
     report.retrieval = retrieval(dataset, scored)
-    if let other {
-      let draws = bootstrap ?? Bootstrap(draws: 1000, key: key.split("bootstrap"))
-      report.comparison = try ComparisonReport(dataset, scored, other.file, path: other.path, draws)
-    }
+    report.comparison = pairs.map { ComparisonReport(scored, $0, bootstrap) }
     report.provenance = try EvaluationProvenance(options: options, subject: subject).facts(dataset)
     warn(&report, dataset, scored)
     let outcome = Outcome(report: report, scored: scored, dataset: dataset)
     printScores(report)
-    if let path = options.run.picture { try writePicture(outcome, to: path) }
     if let folder { try write(outcome, to: folder) }
+    if let path = options.run.picture { try writePicture(outcome, to: path) }
     return outcome
+  }
+
+  /// Finds out whether files can be written before there is anything to write.
+  private func prepare(_ folder: String?) throws {
+    if let path = options.run.picture { try FileSystem.requireWritable(path) }
+    guard let folder else { return }
+    try FileSystem.makeFolder(folder)
+    try FileSystem.requireWritable("\(folder)/\(EvaluationFolder.page)")
+    if FileSystem.exists("\(folder)/\(EvaluationFolder.metrics)") {
+      log.say("the evaluation in \(folder) is replaced.")
+    }
   }
 
   private var pass: ImagePass {
@@ -84,7 +96,7 @@ struct EvaluationRun {
   private func retrieval(_ dataset: ImageTextDataset, _ scored: ScoredPictures) -> RetrievalReport? {
     guard let zeroShot = scorer as? ZeroShotEvaluation, settings.retrieval_pairs > 0 else { return nil }
     let all = dataset.samples.indices.filter { dataset.samples[$0].caption != nil }
-    guard all.count > 1 else { return nil }
+    guard min(all.count, settings.retrieval_pairs) > 1 else { return nil }
     var draw = key.split("retrieval").generator
     let chosen = all.shuffled(using: &draw).prefix(settings.retrieval_pairs).sorted()
     return RetrievalReport(dataset, pictures: scored.embeddings, chosen: chosen, bootstrap: bootstrap) {
@@ -105,6 +117,11 @@ struct EvaluationRun {
           "\(absent) of the \(report.classNames.count) classes have no picture in \(dataset.table)"
             + (asksForAll ? "; --five_cls asks for the five of CheXpert-5x200 alone" : ""))
       }
+    }
+    if let comparison = report.comparison, comparison.count < report.count {
+      report.notes.append(
+        "compared on \(comparison.count) of the \(report.count) pictures: the others are not in \(comparison.other)"
+      )
     }
     for note in report.notes where !dataset.notes.contains(note) { log.warn("\(note).") }
     guard options.quirks.isReference, subject.isZeroShot else { return }
@@ -136,20 +153,20 @@ struct EvaluationRun {
   }
 
   /// Writes `predictions.csv`, `metrics.json`, `page.json` and `report.html`, the page last.
+  ///
+  /// An older page goes first: it never stands beside other numbers.
   private func write(_ outcome: Outcome, to folder: String) throws {
-    let predictions = PredictionFile.text(outcome.dataset, outcome.scored)
-    try FileSystem.write(Data(predictions.utf8), to: "\(folder)/\(EvaluationFolder.predictions)")
-    try FileSystem.write(
-      Data(jsonText(outcome.report, pretty: true).utf8), to: "\(folder)/\(EvaluationFolder.metrics)")
     let figures = PageFigures(
       examples: try EvaluationExamples(run: self, outcome: outcome).pages(count: settings.examples),
-      curves: subject.runFolder.map(EvaluationFolder.curves) ?? [])
-    try FileSystem.write(Data(jsonText(figures).utf8), to: "\(folder)/\(PageFigures.fileName)")
-    var report = outcome.report
-    report.provenance.append(.init("machine", "date", Date().formatted(.iso8601)))
-    let page = EvaluationPage(
-      report: report, examples: figures.examples, curves: figures.curves)
-    try FileSystem.write(Data(page.html().utf8), to: "\(folder)/\(EvaluationFolder.page)")
+      curves: subject.runFolder.map(EvaluationFolder.curves) ?? [], date: Date().formatted(.iso8601))
+    let page = EvaluationPage(report: outcome.report, figures: figures)
+    let files = [
+      (EvaluationFolder.predictions, PredictionFile.text(outcome.dataset, outcome.scored)),
+      (EvaluationFolder.metrics, jsonText(outcome.report, pretty: true) + "\n"),
+      (PageFigures.fileName, jsonText(figures) + "\n"), (EvaluationFolder.page, page.html()),
+    ]
+    for name in [EvaluationFolder.page, PageFigures.fileName] { FileSystem.remove("\(folder)/\(name)") }
+    for (name, text) in files { try FileSystem.write(Data(text.utf8), to: "\(folder)/\(name)") }
     log.say("report: \(folder)/\(EvaluationFolder.page)")
   }
 }

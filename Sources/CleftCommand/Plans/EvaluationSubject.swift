@@ -56,8 +56,10 @@ enum EvaluationFolder {
     let evaluation = options.run.evaluation
     let file = evaluation.prompts.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
     let asksForAll = options.data.entry.name == "chexpert" && !options.data.five_cls
+    let step = (options.model.pretrained_model as NSString?)?.lastPathComponent
     let parts = [
-      dataset, asksForAll ? "14 findings" : nil, options.data.mammograms.pred_density ? "density" : nil,
+      dataset, step.flatMap { $0.hasPrefix("step-") ? $0 : nil }, asksForAll ? "14 findings" : nil,
+      options.data.mammograms.pred_density ? "density" : nil,
       evaluation.multi_label ? "multi-label" : nil, file,
     ]
     return slug(parts.compactMap { $0 }.joined(separator: " "))
@@ -91,6 +93,12 @@ enum EvaluationFolder {
   /// The curves of a run's training, as figures; none where it has no numbers.
   static func curves(_ run: String) -> [String] {
     guard FileSystem.exists("\(run)/metrics.jsonl") else { return [] }
-    return RunPage(comparison: RunComparison([RunRecord(run)]), axis: .step).figures
+    let record = RunRecord(run)
+    // How fast it went and what it took is no matter of its scores.
+    let names = record.metrics.series.keys.filter {
+      $0 == "train_loss"
+        || $0.hasPrefix("val_") && ($0 == "val_loss" || $0.contains("acc") || $0.contains("auc"))
+    }
+    return RunPage(comparison: RunComparison([record]), axis: .step, metrics: names.sorted()).figures
   }
 }

@@ -48,11 +48,11 @@ struct MapMaker {
     let texts = prompts.classTexts(set, prefix: prefix ?? "")
     let maps = PictureMaps(encoder: loaded.encoder, texts: texts, reference: reference)
     let image = ImagePipeline.tensor([picture])
-    let found = try methods.map { (method: $0, maps: try maps.maps(image, method: $0)) }
-    return try columns.enumerated().map { place, column in
-      let shown = place == 0 ? found : place == 1 ? Array(found.prefix(1)) : []
-      return try shown.map { method, maps in
-        let map = maps[column]
+    let shown = Array(columns.prefix(2))
+    let found = try methods.map { (method: $0, maps: try maps.maps(image, method: $0, of: shown)) }
+    return try columns.indices.map { place in
+      try found.prefix(place == 0 ? found.count : place == 1 ? 1 : 0).map { method, maps in
+        let map = maps[place]
         let overlay = MapOverlay(rows: map.rows, columns: map.columns, values: map.values)
         return PageExample.Map(title: method.title, png: try overlay.png(picture))
       }

@@ -63,16 +63,16 @@ struct PictureFiles {
     }
   }
 
-  /// Whether a file starts as a PNG, JPEG or DICOM file, or has the name of a DICOM file.
+  /// Whether a file has the name of a PNG, JPEG or DICOM file, or starts as one.
   ///
-  /// One that may not be read counts as a picture by its name, so that it is not passed over in silence.
+  /// What has the name and is none is not passed over in silence.
   private static func isPicture(_ path: String) -> Bool {
     let suffix = (path as NSString).pathExtension.lowercased()
-    if suffix == "dcm" { return true }
+    if ["dcm", "png", "jpg", "jpeg"].contains(suffix) { return true }
     // Not even opened: a named pipe would make the program wait for a writer.
     guard FileManager.default.isReadableFile(atPath: path), CleftFormats.FileStamp(of: path) != nil,
       let file = FileHandle(forReadingAtPath: path)
-    else { return ["png", "jpg", "jpeg"].contains(suffix) }
+    else { return false }
     defer { try? file.close() }
     let bytes = (try? file.read(upToCount: 132)) ?? Data()
     return bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) || bytes.starts(with: [0xFF, 0xD8])

@@ -28,6 +28,8 @@ struct PredictReport: Encodable {
   var model: ModelUse.Facts
   /// `one_of` (a softmax over the classes) or `each` (a sigmoid for each class).
   var question: PredictionTable.Question
+  /// Name of the prompt set; nil for a classifier.
+  var promptSet: String?
   var prompts: [Prompt]
   var images: [Image] = []
   /// Pictures that could not be read.
@@ -37,6 +39,7 @@ struct PredictReport: Encodable {
   init(_ predictor: Predictor) {
     model = predictor.use.facts
     question = predictor.question
+    promptSet = predictor.prompts?.name
     prompts = predictor.classNames.enumerated().map { index, name in
       Prompt(
         name: name, texts: predictor.prompts?.texts[index] ?? [],

@@ -72,16 +72,16 @@ struct PredictRun {
   /// Writes what is to be written.
   private func finish(_ report: PredictReport, _ pictures: PictureStore, _ log: RunLog) throws {
     if use.json { print(jsonText(report, pretty: true)) }
+    guard !report.images.isEmpty else {
+      throw TrainingError.badData(
+        Problem(
+          images.joined(separator: " "), found: "no picture that can be read", expected: "at least one"))
+    }
     if let path = asked.csv {
       let table = report.csv
       try FileSystem.write(
         Data(csvText(columns: table.columns, rows: table.rows).utf8),
         to: (path as NSString).expandingTildeInPath)
-    }
-    guard !report.images.isEmpty else {
-      throw TrainingError.badData(
-        Problem(
-          images.joined(separator: " "), found: "no picture that can be read", expected: "at least one"))
     }
     for line in pictures.summary.warnings { log.warn(line) }
     log.summarizeWarnings()

@@ -27,7 +27,7 @@ struct Predictor {
       try self.init(classifier: use, asked)
       return
     }
-    let (names, set) = try Self.classes(use, asked, pair)
+    let (names, set) = try Self.classes(use, asked, pair, log)
     let encoder = use.promptEncoder(pair)
     do {
       try encoder.requireDistinct(set)
@@ -67,7 +67,7 @@ struct Predictor {
 
   /// The texts that are typed, or those of a dataset.
   private static func classes(
-    _ use: ModelUse, _ asked: PredictOptions, _ pair: LoadedModel
+    _ use: ModelUse, _ asked: PredictOptions, _ pair: LoadedModel, _ log: RunLog
   ) throws -> ([String], PromptSet) {
     if let typed = asked.prompts, asked.promptFile == nil {
       let prompts = try TypedPrompts(typed, asksEach: asked.multi_label)
@@ -80,6 +80,9 @@ struct Predictor {
           dataset.table, found: "no classes", expected: "classes to ask for",
           hint: "Write texts: --prompts \"no finding; pneumonia\"."))
     }
+    for note in dataset.notes { log.warn("\(dataset.name): \(note)") }
+    let others = dataset.promptSets.dropFirst().map { "'\($0.name)'" }.joined(separator: ", ")
+    log.say("prompts: '\(set.name)' of \(dataset.name)\(others.isEmpty ? "" : "; not asked: \(others)").")
     return (dataset.classNames, set)
   }
 

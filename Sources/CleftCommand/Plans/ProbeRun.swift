@@ -31,11 +31,12 @@ struct ProbeRun {
     let encoder = try encoder(options, log)
     let plan = FeatureProbe.Plan(
       sizes: try probe.sizes, methods: try probe.methods, repeats: probe.repeats,
-      question: probe.multi_label ? .each : .oneOf, seed: probe.seed, bootstrapDraws: probe.bootstrap)
+      question: try question(log), seed: probe.seed, bootstrapDraws: probe.bootstrap)
     announceUnheeded(log)
     var wishes = DataWishes(imageSizePixels: encoder.imageSizePixels)
     wishes.needsCaptions = false
     wishes.needsLabels = plan.question == .oneOf
+    wishes.leavesOutUnclassed = plan.question == .oneOf
     wishes.takesSeveralLabels = plan.question == .each
     let source = try RunData(options, wishes, log)
     let splits = try open(source, plan, log)
@@ -54,6 +55,7 @@ struct ProbeRun {
     ) { done, count in log.progress("fitted \(done)/\(count) probes", isMilestone: done == count) }
     (report.model, report.feature) = (use.path ?? "", probe.feature.rawValue)
     for note in report.notes { log.warn(note) }
+    report.notes = splits.notes + report.notes
     try files?.write(report)
     print(use.json ? jsonText(report, pretty: true) : ProbeText(report: report).text)
     if let files { log.say("probes: \(files.folder)") }
@@ -89,44 +91,30 @@ struct ProbeRun {
 
   // MARK: - The data
 
-  private struct Splits {
-    let training, test: ImageTextDataset
-    let validation: ImageTextDataset?
+  /// Each class by itself if that is said, or if the model is a classifier that learned so.
+  private func question(_ log: RunLog) throws -> PredictionTable.Question {
+    if probe.multi_label { return .each }
+    guard let path = use.path, try ClassifierEvalRun.isMeant(path),
+      let stored = try StoredModelCatalog.read(try Checkpoint.locate(path)) as? ClassifierDescription,
+      stored.isMultiLabel
+    else { return .oneOf }
+    log.say("the classifier was trained with --multi_label_loss: probes ask each class by itself too.")
+    return .each
   }
 
-  private func open(_ source: RunData, _ plan: FeatureProbe.Plan, _ log: RunLog) throws -> Splits {
-    let splits = try source.openSplits()
-    try FeatureProbe(plan).requireSense(splits.training, [])
-    guard var test = splits.test else {
-      throw TrainingError.badConfiguration(
-        Problem(
-          "--test_csv", found: "no test set with classes", expected: "one to score probes on",
-          hint: "'cleft check-data' says which splits there are."))
-    }
-    if plan.question == .oneOf {
-      test.leaveOutRowsWithoutClass()
-      // What is said of these rows is said of an evaluation that keeps them.
-      test.notes.removeAll { $0.hasSuffix("count as the first class") }
-      try test.requireRows()
-    }
-    let others = [splits.validation, test].compactMap { $0 }
+  private func open(_ source: RunData, _ plan: FeatureProbe.Plan, _ log: RunLog) throws -> ProbeSplits {
+    let all = try source.openSplits(warnsIfUntested: false)
+    try FeatureProbe(plan).requireSense(all.training, [])
+    let splits = try ProbeSplits(all, plan.question)
+    for note in splits.notes { log.warn(note) }
+    let others = [splits.validation, splits.test].compactMap { $0 }
     try FeatureProbe(plan).requireSense(splits.training, others)
     for dataset in [splits.training] + others { try source.announce(dataset, in: nil) }
     if splits.validation == nil {
       log.say("strengths are chosen by \(ProbeSearch.foldCount) folds over the training patients.")
     }
-    warnOfSharedPatients(splits.parts, log)
-    return Splits(training: splits.training, test: test, validation: splits.validation)
-  }
-
-  private func warnOfSharedPatients(
-    _ parts: [(split: Split, dataset: ImageTextDataset)], _ log: RunLog
-  ) {
-    let shared = PatientOverlap(parts).shared
-    guard let first = shared.first else { return }
-    log.warn(
-      "\(shared.count) patient(s) are in more than one split (\(first.patient)\(shared.count > 1 ? ", …" : "")): "
-        + "scores on them are not those of new people; 'cleft check-data' lists them.")
+    source.warnOfSharedPatients(splits.splits)
+    return splits
   }
 
   private func announceUnheeded(_ log: RunLog) {

@@ -1,7 +1,6 @@
 import CleftData
 import CleftFormats
 import CleftImaging
-import CleftMetrics
 import CleftModels
 import CleftTensor
 import CleftTraining
@@ -11,6 +10,8 @@ import Foundation
 struct RunSplits {
   let training: ImageTextDataset
   let validation, test: ImageTextDataset?
+  /// Why there is no test set.
+  var untested: String?
 
   /// Those that there are.
   var parts: [(split: Split, dataset: ImageTextDataset)] {
@@ -67,6 +68,7 @@ struct RunData {
     var request = data.request(split, isPromptTuning: wishes.isPromptTuning, quirks: options.quirks)
     request.needsCaption = wishes.needsCaptions
     request.needsClass = !wishes.takesSeveralLabels && !options.run.evaluation.multi_label
+    request.leavesOutUnclassed = wishes.leavesOutUnclassed
     options.run.evaluation.fill(&request)
     var dataset = try data.entry.open(request)
     if purpose == .training, wishes.needsCaptions { dataset.leaveOutRowsWithoutCaption() }
@@ -85,7 +87,7 @@ struct RunData {
   }
 
   /// A dataset whose pictures have been looked at.
-  private func verified(_ dataset: ImageTextDataset, _ policy: BadRowPolicy) throws -> ImageTextDataset {
+  func verified(_ dataset: ImageTextDataset, _ policy: BadRowPolicy) throws -> ImageTextDataset {
     try PictureVerification.run(
       dataset, store: pictures, policy: policy,
       memo: "\(options.run.log.log_dir)/picture-checks/\(Checksum.of(dataset.table)).csv",
@@ -96,10 +98,15 @@ struct RunData {
   }
 
   /// All splits of a training run.
-  func openSplits() throws -> RunSplits {
+  ///
+  /// - Parameter warnsIfUntested: whether a missing test set is said here, and not by the caller.
+  func openSplits(warnsIfUntested: Bool = true) throws -> RunSplits {
     let training = try open(options.data.train_split, for: .training)
     try requireClasses(training)
-    return RunSplits(training: training, validation: try openValidation(), test: try openTest())
+    let validation = try openValidation()
+    let (test, absence) = try openTest()
+    if let absence, warnsIfUntested { log.warn("\(absence): the final weights are not tested.") }
+    return RunSplits(training: training, validation: validation, test: test, untested: absence)
   }
 
   /// Fails if training is to be balanced over classes that nothing names.
@@ -127,50 +134,6 @@ struct RunData {
     }
   }
 
-  /// Validation pictures to choose thresholds on, and which these are in words.
-  struct ThresholdPictures {
-    let dataset: ImageTextDataset
-    let text: String
-  }
-
-  /// Some of the validation pictures that answer the question of a test set, or why there are none.
-  ///
-  /// Rows that cannot be used are left out: what is chosen on the others is no worse.
-  func openForThresholds(
-    _ test: ImageTextDataset, _ question: PredictionTable.Question, limit: Int, _ key: RandomKey
-  ) throws -> Result<ThresholdPictures, EvaluationReport.NoValidation> {
-    func none(_ reason: String) -> Result<ThresholdPictures, EvaluationReport.NoValidation> {
-      .failure(EvaluationReport.NoValidation(reason))
-    }
-    if limit == 0 { return none("--threshold_pictures 0") }
-    let (split, entry) = (options.data.valid_split, options.data.entry)
-    if let reason = try reasonNotToOpen(split) { return none(reason) }
-    var request = options.data.request(split, isPromptTuning: wishes.isPromptTuning, quirks: options.quirks)
-    options.run.evaluation.fill(&request)
-    (request.needsCaption, request.needsClass, request.badRows) = (false, false, .skip)
-    if let absent = entry.tables(request).first(where: { !FileSystem.exists($0) }) {
-      return none("no \(absent)")
-    }
-    var dataset = try entry.open(request).answering(question)
-    if dataset.classNames != test.classNames { return none("\(dataset.table) has other classes") }
-    let (all, kind) = (dataset.samples.count, question == .oneOf ? " of exactly one class" : "")
-    var draw = key.split("thresholds").generator
-    let chosen = dataset.samples.indices.shuffled(using: &draw).prefix(limit).sorted()
-    dataset.samples = chosen.map { dataset.samples[$0] }
-    if dataset.samples.isEmpty { return none("no picture\(kind) in \(dataset.table)") }
-    dataset = try verified(dataset, .skip)
-    if dataset.samples.isEmpty { return none("no usable picture in \(dataset.table)") }
-    let count = dataset.samples.count
-    let people = Set(dataset.samples.compactMap(\.patient)).intersection(test.samples.compactMap(\.patient))
-    if !people.isEmpty {
-      log.warn(
-        "\(people.count) patients are in \(test.table) and in \(dataset.table), where thresholds are chosen.")
-    }
-    let share = count == all ? "all \(count)" : "\(count) of the \(all)"
-    return .success(
-      ThresholdPictures(dataset: dataset, text: "\(share) pictures\(kind) of \(dataset.table)"))
-  }
-
   /// The validation set, if there is one.
   private func openValidation() throws -> ImageTextDataset? {
     let split = options.data.valid_split
@@ -181,21 +144,19 @@ struct RunData {
     return try open(split, for: .training)
   }
 
-  /// The test set, if its table is there and names classes to score.
-  private func openTest() throws -> ImageTextDataset? {
+  /// The test set, if its table is there and names classes to score; otherwise why there is none.
+  private func openTest() throws -> (dataset: ImageTextDataset?, absence: String?) {
     let request = options.data.request(.test, quirks: options.quirks)
     let absent = options.data.entry.tables(request).first { !FileSystem.exists($0) }
     var reason = try reasonNotToOpen(.test)
     if reason == nil, let absent, request.table == nil { reason = "no \(absent)" }
     let test = reason == nil ? try open(.test, for: .scoring) : nil
     if let test, test.promptSets.isEmpty { reason = "\(test.table) names no classes" }
-    guard let reason else { return test }
-    log.warn("\(reason): the final weights are not tested.")
-    return nil
+    return reason == nil ? (test, nil) : (nil, reason)
   }
 
   /// Why a split that need not be there is not: no table is named, or one table for all splits has no rows of it.
-  private func reasonNotToOpen(_ split: Split) throws -> String? {
+  func reasonNotToOpen(_ split: Split) throws -> String? {
     let entry = options.data.entry
     let request = options.data.request(split, quirks: options.quirks)
     guard let table = entry.tables(request).first else { return "no --\(split.rawValue)_csv" }
@@ -233,13 +194,9 @@ struct RunData {
     log.warn("\(dataset.name): \(dataset.badRows.count) bad row(s) skipped\(place): \(text)")
   }
 
-  /// Says if people are in more than one split: a model is then scored on some that it has seen.
-  private func warnOfSharedPatients(_ splits: RunSplits) {
-    let shared = PatientOverlap(splits.parts).shared
-    guard let first = shared.first else { return }
-    log.warn(
-      "\(shared.count) patient(s) are in more than one split (\(first.patient)\(shared.count > 1 ? ", …" : "")): scores "
-        + "on them are not those of new people; 'cleft check-data' lists them.")
+  /// Says if people or pictures are in more than one split: a model is then scored on some that it has seen.
+  func warnOfSharedPatients(_ splits: RunSplits) {
+    if let warning = PatientOverlap(splits.parts).warning { log.warn(warning) }
   }
 
   /// Says at the end what the pictures were.

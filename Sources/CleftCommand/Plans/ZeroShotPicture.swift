@@ -20,7 +20,7 @@ struct ZeroShotPicture {
 
   /// The drawing as one self-contained file, for light and dark pages.
   func svg() throws -> String {
-    let chosen = classNames.indices.compactMap { label in samples.firstIndex { $0.firstLabel == label }
+    let chosen = classNames.indices.compactMap { label in samples.firstIndex { $0.labels.first == label }
     }
     let width = gap + chosen.count * (tile + gap)
     let height = gap + tile + 34 + classNames.count * line + gap
@@ -34,23 +34,23 @@ struct ZeroShotPicture {
       let data = try ImageEncoder.png(picture).base64EncodedString()
       body +=
         "<image x='\(left)' y='\(gap)' width='\(tile)' height='\(tile)' href='data:image/png;base64,\(data)'/>\n"
-      let truth = classNames[samples[index].firstLabel]
-      body += "<text class='t' x='\(left)' y='\(gap + tile + 20)'>\(truth)</text>\n"
+      let truth = samples[index].labels.map { classNames[$0] }.joined(separator: ", ")
+      body += "<text class='t' x='\(left)' y='\(gap + tile + 20)'>\(truth.escaped)</text>\n"
       for (label, name) in classNames.enumerated() {
         let share = Double(probabilities[index][label])
         let top = gap + tile + 30 + label * line
         let bar = String(format: "%.1f", share * Double(tile))
-        let kind = label == samples[index].firstLabel ? "own" : "other"
+        let kind = samples[index].labels.contains(label) ? "own" : "other"
         body += "<rect class='\(kind)' x='\(left)' y='\(top)' width='\(bar)' height='\(line - 4)'/>\n"
         body +=
-          "<text x='\(left + 4)' y='\(top + 12)'>\(name.lowercased()) \(String(format: "%.0f", 100 * share)) %</text>\n"
+          "<text x='\(left + 4)' y='\(top + 12)'>\(name.lowercased().escaped) \(String(format: "%.0f", 100 * share)) %</text>\n"
       }
     }
     return """
       <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 \(width) \(height)' width='\(width)' height='\(height)'>
       <style>text{font:11px sans-serif;fill:#222}.t{font-weight:bold;font-size:13px}.own{fill:#56b4e9}.other{fill:#c8c8c8}\
       rect.page{fill:#fff}</style>
-      <title>\(title)</title>
+      <title>\(title.escaped)</title>
       <rect class='page' width='\(width)' height='\(height)'/>
       \(body)</svg>
 

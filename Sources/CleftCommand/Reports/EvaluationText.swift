@@ -79,10 +79,11 @@ struct EvaluationText {
         ["", "here", "there", "difference", "95 % interval", "p"],
         comparison.differences.map { one in
           func value(_ number: Double?) -> String { ScoreText.value(number, one.name) }
+          func difference(_ number: Double?) -> String { ScoreText.difference(number, one.name) }
           return [
-            one.title, value(one.value), value(one.other), value(one.difference),
-            one.interval.map { "\(value($0.lower)) – \(value($0.upper))" } ?? "–",
-            one.p.map { String(format: "%.3f", $0) } ?? "–",
+            one.title, value(one.value), value(one.other), difference(one.difference),
+            one.interval.map { "\(difference($0.lower)) … \(difference($0.upper))" } ?? "–",
+            one.p.map { MetricText.p($0).replacing("\u{A0}", with: " ") } ?? "–",
           ]
         })
   }

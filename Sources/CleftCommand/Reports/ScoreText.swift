@@ -30,10 +30,12 @@ enum ScoreText {
 extension ScoreText {
   /// A number of a metric as a table holds it: shares in percent, losses as they are.
   static func value(_ value: Double?, _ name: String) -> String {
-    guard let value else { return "undefined" }
-    return isShare(name) ? String(format: "%.1f %%", 100 * value) : String(format: "%.4f", value)
+    value.map { MetricText.number($0, name).replacing("\u{A0}", with: " ") } ?? "undefined"
   }
 
-  /// Whether a metric is a share, best shown in percent.
-  static func isShare(_ name: String) -> Bool { !name.contains("loss") && !name.contains("brier") }
+  /// A difference of two numbers of a metric, with its sign.
+  static func difference(_ value: Double?, _ name: String) -> String {
+    guard let value else { return "undefined" }
+    return MetricText.difference(value, name) + (MetricText.isShare(name) ? " %" : "")
+  }
 }

@@ -50,6 +50,8 @@ struct DataWishes {
   var needsCaptions = true
   /// Whether training rows without any class teach nothing.
   var needsLabels = false
+  /// Whether test rows without any class are left out wherever pictures are scored on one class.
+  var leavesOutUnclassed = false
   /// Whether pictures may have several classes or none, so that test rows without one are scored too.
   var takesSeveralLabels = false
 }

@@ -23,6 +23,9 @@ public struct PromptSet: Sendable, Equatable {
   /// The first text of each class.
   public var prompts: [String] { texts.map { $0[0] } }
 
+  /// Every text, those that deny a class behind the others.
+  public var allTexts: [String] { (texts + (negatives ?? [])).flatMap { $0 } }
+
   /// Whether every class has one text, and none that denies it.
   public var isPlain: Bool { negatives == nil && texts.allSatisfy { $0.count == 1 } }
 }

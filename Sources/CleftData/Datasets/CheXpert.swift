@@ -75,7 +75,8 @@ public enum CheXpert {
         first: "published", classes: names.map(prompts.named), known: Finding.allCases.map(\.rawValue)))
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     dataset.badRows = reader.faults.rows
-    dataset.notes = notes(samples, request) + reader.notes + prompts.notes
+    if request.split == .test, request.leavesOutUnclassed { dataset.leaveOutRowsWithoutClass() }
+    dataset.notes = notes(dataset.samples, request) + reader.notes + prompts.notes
     if shifted > 0 {
       dataset.notes.append(
         "\(shifted) pictures have the labels of an earlier row, as published (label_shift)")
@@ -87,7 +88,7 @@ public enum CheXpert {
   /// Where pictures are scored on one class, test pictures without any of the classes count as the first class, as
   /// published, and those with several as the first they have: a run says how many.
   private static func notes(_ samples: [Sample], _ request: DatasetRequest) -> [String] {
-    if request.asksEachClass { return notesOnUncertainLabels(samples, split: request.split) }
+    if !request.scoresOneClass { return notesOnUncertainLabels(samples, split: request.split) }
     let count = request.split == .test ? samples.count { $0.labels.isEmpty } : 0
     let none =
       count == 0 ? [] : ["\(count) test pictures have none of the classes and count as the first class"]

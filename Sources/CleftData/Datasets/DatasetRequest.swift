@@ -43,7 +43,11 @@ public struct DatasetRequest: Sendable, Equatable {
   /// Whether rows to train with are left out if they have no caption.
   public var needsCaption = true
   /// A manifest's test rows: whether they are left out if they have no class.
+  ///
+  /// False where no picture is scored on one class, so that those of several or none are as good as the others.
   public var needsClass = true
+  /// CheXpert's test rows: whether they are left out if they have no class, instead of counting as the first one.
+  public var leavesOutUnclassed = false
   /// What happens to rows that cannot be used.
   public var badRows = BadRowPolicy.stop
   /// Which of the published program's quirks are in force.

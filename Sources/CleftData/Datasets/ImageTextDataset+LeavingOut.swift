@@ -15,6 +15,28 @@ extension ImageTextDataset {
     samples = kept
   }
 
+  /// Leaves out rows that belong to several classes, and counts them.
+  public mutating func leaveOutRowsWithSeveralClasses() {
+    let kept = samples.filter { $0.labels.count < 2 }
+    if kept.count < samples.count { leftOut["several classes", default: 0] += samples.count - kept.count }
+    samples = kept
+  }
+
+  /// Leaves out rows whose picture or patient another dataset has too, and counts them.
+  ///
+  /// - Parameter title: what the other dataset is, for the count.
+  public mutating func leaveOutRows(sharedWith other: ImageTextDataset, title: String) {
+    let pictures = Set(other.samples.map(\.imagePath))
+    let patients = Set(other.samples.compactMap(\.patient))
+    let kept = samples.filter { sample in
+      !pictures.contains(sample.imagePath) && !(sample.patient.map(patients.contains) ?? false)
+    }
+    if kept.count < samples.count {
+      leftOut["with a picture or patient of \(title)", default: 0] += samples.count - kept.count
+    }
+    samples = kept
+  }
+
   /// Leaves out rows whose picture is not there, and lists them.
   public mutating func leaveOutMissingPictures() {
     var kept: [Sample] = []

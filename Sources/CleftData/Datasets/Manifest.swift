@@ -54,7 +54,7 @@ public enum Manifest {
     dataset.leftOut = leftOut.filter { $0.value > 0 }
     // Nobody can tell the split of rows set aside; they count for those that the table has rows of.
     dataset.badRows = split.isElsewhere ? [] : reader.faults.rows
-    let notes = request.asksEachClass ? notesOnUncertainLabels : notesOnSeveralClasses
+    let notes = request.scoresOneClass ? notesOnSeveralClasses : notesOnUncertainLabels
     dataset.notes = split.notes + notes(samples, request.split) + reader.notes + prompts.notes
     dataset.captionLength = captionLength(request)
     return dataset

@@ -1,5 +1,3 @@
-import Foundation
-
 extension SampleTraits {
   /// Traits as columns of names, from which subgroups are made: sex, age, view, then the others by name.
   ///
@@ -21,6 +19,8 @@ extension SampleTraits {
 
   /// Different values that a column may have before it is cut or shortened.
   private static let mostValues = 12
+  /// Beyond this whole numbers have no value of their own: such cells are names.
+  private static let largest = 0x1p53
 
   private static func ageBand(_ years: Double) -> String {
     switch years {
@@ -36,7 +36,7 @@ extension SampleTraits {
   private static func quartiles(_ cells: [String?]) -> [String?]? {
     let numbers = cells.map { $0.flatMap { Double($0) } }
     let sorted = numbers.compactMap { $0 }.sorted()
-    guard sorted.count == cells.count(where: { $0 != nil }), sorted.allSatisfy(\.isFinite),
+    guard sorted.count == cells.count(where: { $0 != nil }), sorted.allSatisfy({ abs($0) <= largest }),
       Set(sorted).count > mostValues
     else { return nil }
     // A number belongs to the band of the last quartile that is not above it, so that equal ones stay together.
@@ -56,7 +56,10 @@ extension SampleTraits {
     return bands.map { $0.flatMap { names[$0] } }
   }
 
-  private static func text(_ number: Double) -> String { String(format: "%.6g", number) }
+  /// A number so that no other one is written alike: whole ones without a point.
+  private static func text(_ number: Double) -> String {
+    Int(exactly: number).map(String.init) ?? "\(number)"
+  }
 
   /// Words as they are, or the most frequent of them.
   private static func frequent(_ cells: [String?]) -> [String?] {

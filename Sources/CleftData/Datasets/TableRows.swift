@@ -143,6 +143,9 @@ extension DatasetRequest {
     return path[..<dot] + imageSuffix + path[dot...]
   }
 
+  /// Whether a picture is scored on one class, and not on each by itself.
+  var scoresOneClass: Bool { needsClass && !asksEachClass }
+
   /// Whether the share of rows is taken of this split.
   var takesShare: Bool { fraction < 1 && (split == .train || subsamplesAllSplits) }
 

@@ -7,18 +7,23 @@ import Foundation
 /// Columns are known by name, whatever their case and signs: `Sex`, `PATIENT_AGE`, `AP/PA`. None of them has to be there.
 struct TraitColumns {
   /// A column of one of the tables.
-  private struct Place {
+  private struct Place: Equatable {
     let table, column: Int
   }
 
   /// Letters of the columns' names without `patient` in front; the first name that is there counts.
   private static let names = (
     sex: ["sex", "gender", "genderdesc"], age: ["age", "ageatstudy", "ageyears"],
-    view: ["view", "viewposition", "projection", "appa"]
+    view: ["view", "viewposition", "projection", "appa"], direction: ["frontallateral"]
   )
 
   private let sex, age, view: Place?
+  /// `Frontal` or `Lateral`: CheXpert's lateral pictures have nothing in `AP/PA`.
+  private let direction: Place?
   private let groups: [(name: String, place: Place)]
+  /// Columns of `--group_columns` that no row has said anything in.
+  private var empty: [(name: String, place: Place)]
+  private var rowCount = 0
   /// Further traits by their cells: samples with the same ones share them.
   private var known: [[String]: [String: String]] = [:]
   /// Cells of the age that are no age, and the first one with its row.
@@ -39,7 +44,8 @@ struct TraitColumns {
       }
       return nil
     }
-    (sex, age, view) = (place(Self.names.sex), place(Self.names.age), place(Self.names.view))
+    (sex, age, direction) = (place(Self.names.sex), place(Self.names.age), place(Self.names.direction))
+    view = place(Self.names.view) ?? direction
     isTest = request.split == .test
     var groups: [(name: String, place: Place)] = []
     for name in isTest ? request.groupColumns : [] {
@@ -49,7 +55,10 @@ struct TraitColumns {
       guard let first = places.first else { throw Self.noColumn(name, tables) }
       groups.append((name, first))
     }
-    self.groups = groups
+    // Those make subgroups anyway.
+    let known = [sex, age, view]
+    self.groups = groups.filter { !known.contains($0.place) }
+    empty = groups
   }
 
   private static func noColumn(_ name: String, _ tables: [CSVTable]) -> DataError {
@@ -77,6 +86,8 @@ struct TraitColumns {
       let cell = TableCell.trimmed(rows[place.table][place.column])
       return TableCell.isMissing(cell) ? nil : cell
     }
+    rowCount += 1
+    empty.removeAll { cell($0.place) != nil }
     let written = cell(age)
     let years = written.flatMap(DicomTraits.years)
     if let written, years == nil {
@@ -84,7 +95,7 @@ struct TraitColumns {
       strangeAges += 1
     }
     return SampleTraits(
-      sex: cell(sex).map(SampleTraits.sex), ageYears: years, view: cell(view),
+      sex: cell(sex).map(SampleTraits.sex), ageYears: years, view: cell(view) ?? cell(direction),
       others: others(groups.map { cell($0.place) ?? "" }))
   }
 
@@ -99,8 +110,10 @@ struct TraitColumns {
 
   /// What a run says about test rows.
   var notes: [String] {
-    guard isTest, strangeAges > 0 else { return [] }
-    return ["\(strangeAges) ages cannot be read and count as unknown, the first \(firstStrangeAge)"]
+    guard isTest, rowCount > 0 else { return [] }
+    let ages = "\(strangeAges) ages cannot be read and count as unknown, the first \(firstStrangeAge)"
+    return (strangeAges > 0 ? [ages] : [])
+      + empty.map { "column '\(oneLine($0.name))' is empty: no subgroups" }
   }
 }
 

@@ -21,10 +21,10 @@ public struct LinearProbe: Sendable, Equatable {
   }
 
   /// The intercept of each class.
-  public var intercepts: [Double] { Array(weights.suffix(classCount)) }
+  package var intercepts: [Double] { Array(weights.suffix(classCount)) }
 
   /// Weights of a class, one for each feature of the scale.
-  public func coefficients(of label: Int) -> [Double] {
+  package func coefficients(of label: Int) -> [Double] {
     scale.columns.indices.map { weights[$0 * classCount + label] }
   }
 

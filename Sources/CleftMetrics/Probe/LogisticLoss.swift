@@ -51,19 +51,7 @@ struct LogisticLoss: Sendable {
 
   /// Probabilities of scores, `[n, J]` both.
   func probabilities(_ scores: [Double]) -> [Double] {
-    guard isSoftmax else { return scores.map { 1 / (1 + exp(-$0)) } }
-    var result = scores
-    for start in stride(from: 0, to: scores.count, by: columns) {
-      let range = start..<start + columns
-      let top = scores[range].max() ?? 0
-      var sum = 0.0
-      for place in range {
-        result[place] = exp(scores[place] - top)
-        sum += result[place]
-      }
-      for place in range { result[place] /= sum }
-    }
-    return result
+    isSoftmax ? Softmax.rows(scores, width: columns) : scores.map { 1 / (1 + exp(-$0)) }
   }
 
   /// Slope of the loss by each score.

@@ -18,16 +18,11 @@ public enum ProbeMethod: String, Codable, Sendable, CaseIterable {
   /// The strength where nothing can be held out to choose one; scikit-learn's.
   public var usualStrength: Double { 1 }
 
-  /// The mean of what is made least, over rows (or rows and classes asked by themselves) of which the truth is known; nil
-  /// without any.
+  /// The sum of what is made least, and over how many rows (or rows and classes asked by themselves) of which the truth is
+  /// known.
   ///
   /// - Parameter logits: scores `[n, K]`.
-  public func meanLoss(_ logits: [Double], _ targets: ProbeTargets) -> Double? {
-    let (sum, count) = loss(logits, targets)
-    return count == 0 ? nil : sum / Double(count)
-  }
-
-  func loss(_ logits: [Double], _ targets: ProbeTargets) -> (sum: Double, count: Int) {
+  package func loss(_ logits: [Double], _ targets: ProbeTargets) -> (sum: Double, count: Int) {
     var (sum, count) = (0.0, 0)
     for row in 0..<targets.count {
       let scores = logits[row * targets.classCount..<(row + 1) * targets.classCount]

@@ -12,7 +12,7 @@ public struct ProbeMetric: Codable, Sendable, Equatable {
   public let interval: Interval?
   /// What guessing would give.
   public let chance: Double?
-  /// Why it is undefined or has no interval.
+  /// Why it is undefined or has no interval, or what is odd about it.
   public let note: String?
 
   /// Numbers that are reported, those that matter most first.
@@ -30,22 +30,24 @@ public struct ProbeMetric: Codable, Sendable, Equatable {
     guard let first = tables.first else { return [] }
     let wanted = names + (hasProbabilities ? ["log_loss"] : [])
     let entries = MetricCatalog.entries(for: first).filter { wanted.contains($0.name) }
-    let scored = tables.map { ScoredTable($0) }
-    let values = entries.map { entry in scored.map { entry.value($0, nil) } }
+    let measured = tables.map { Measurement.withMeans(entries, ScoredTable($0)) }
+    let values = measured.map { $0.values(nil) }
     let resampled = bootstrap.map { bootstrap in
       bootstrap.resample(clusters: first.clusters) { weights in
-        entries.map { entry in mean(scored.map { entry.value($0, weights) }) }
+        let values = measured.map { $0.values(weights) }
+        return entries.indices.map { index in mean(values.map { $0[index] }) }
       }
     }
-    return entries.indices.map { index in
-      let (entry, own) = (entries[index], values[index])
+    return measured[0].items.enumerated().map { index, item in
+      let own = values.map { $0[index] }
       let known = own.compactMap { $0 }
-      let isDefined = known.count == own.count
-      let (interval, note) = resampled?.interval(of: index) ?? (nil, nil)
+      let undefined = own.firstIndex { $0 == nil }.map { measured[$0].items[index].reason }
+      let (interval, note) = resampled?.interval(of: index, largest: item.largest) ?? (nil, nil)
       return ProbeMetric(
-        name: entry.name, title: entry.title(for: first), values: own, mean: mean(own),
-        lowest: isDefined ? known.min() : nil, highest: isDefined ? known.max() : nil, interval: interval,
-        chance: entry.chance(first), note: isDefined ? note : "one class only")
+        name: item.name, title: item.title, values: own, mean: mean(own),
+        lowest: undefined == nil ? known.min() : nil, highest: undefined == nil ? known.max() : nil,
+        interval: interval, chance: item.chance,
+        note: undefined ?? Measurement.Item.joined([item.note, note]))
     }
   }
 

@@ -15,7 +15,7 @@ public struct ProbeTargets: Sendable, Equatable {
   ) {
     precondition(
       question == .each || labels.allSatisfy { $0.count == 1 },
-      "probe: a row with \(classCount) or no classes")
+      "probe: a row with several or no classes")
     precondition(unknown.isEmpty || unknown.count == labels.count, "probe: \(unknown.count) rows of unknowns")
     (self.question, self.classCount, self.labels) = (question, classCount, labels)
     self.unknown = unknown.contains { !$0.isEmpty } ? unknown : []

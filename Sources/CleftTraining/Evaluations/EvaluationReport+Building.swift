@@ -40,7 +40,12 @@ extension EvaluationReport {
     }
     self.init(
       dataset: dataset, question: scored.parts[0].table.question, scores: scores, validation: text)
-    notes = dataset.notes + (scores.first?.card.warnings ?? [])
+    let others = scores.dropFirst().flatMap { set in
+      set.card.warnings.filter { !(scores[0].card.warnings.contains($0)) }.map {
+        "prompts '\(set.prompts)': \($0)"
+      }
+    }
+    notes = dataset.notes + scores[0].card.warnings + others
   }
 
   /// Why there are no validation pictures.

@@ -237,7 +237,8 @@ public struct FeatureProbe {
         } + note("nothing to learn of \(names)") { !$0.unlearnable.isEmpty }
         + note("the minimum was not reached") { !$0.isConverged }
         + note("features that are the same in all pictures stay out") { $0.droppedFeatures > 0 }
-        + row.metrics.compactMap { metric in
+        // Why one has no interval stays with it.
+        + row.metrics.filter { $0.mean == nil }.compactMap { metric in
           metric.note.map { "\(row.share), \(row.method): \(metric.title): \($0)" }
         }
     }

@@ -5,8 +5,9 @@ import Foundation
 
 /// `predictions.csv`: what a model said of every picture of a test set.
 ///
-/// Columns: `path`, `origin`, `patient`, traits, `labels`, `uncertain` (class names separated by `;`), then for each class
-/// `p:CLASS` and `logit:CLASS` of the prompt set that counts, and `logit(SET):CLASS` of the others.
+/// Columns: `path`, `origin`, `patient`, `question`, a `trait:NAME` each, `labels`, `uncertain` (class names separated by `;`,
+/// one of theirs written `%3B`), then for each class `p:CLASS` and `logit:CLASS` of the prompt set that counts, and
+/// `logit(SET):CLASS` of the others.
 public struct PredictionFile {
   /// Path of each picture.
   public let paths: [String]
@@ -24,11 +25,13 @@ public struct PredictionFile {
       names.map { "logit(\(part.prompts?.name ?? "")):\($0)" }
     }
     let columns =
-      ["path", "origin", "patient", "question"] + traits.map(\.name) + ["labels", "uncertain"]
+      ["path", "origin", "patient", "question"] + traits.map { "trait:\($0.name)" } + ["labels", "uncertain"]
       + names.map { "p:\($0)" } + names.map { "logit:\($0)" } + others
     let rows = dataset.samples.enumerated().map { row, sample -> [String] in
       let range = row * names.count..<(row + 1) * names.count
-      func list(_ classes: [Int]) -> String { classes.map { names[$0] }.joined(separator: separator) }
+      func list(_ classes: [Int]) -> String {
+        classes.map { escaped(names[$0]) }.joined(separator: separator)
+      }
       return [sample.imagePath, sample.origin, sample.patient ?? "", first.question.rawValue]
         + traits.map { $0.values[row] ?? "" }
         + [list(first.labels[row]), list(first.unknown.isEmpty ? [] : first.unknown[row])]
@@ -36,6 +39,11 @@ public struct PredictionFile {
         + scored.parts.dropFirst().flatMap { $0.table.logits[range].map { "\(Float($0))" } }
     }
     return csvText(columns: columns, rows: rows)
+  }
+
+  /// A class's name in a list of them.
+  private static func escaped(_ name: String) -> String {
+    name.replacing("%", with: "%25").replacing(separator, with: "%3B")
   }
 
   /// Reads a file.
@@ -55,16 +63,17 @@ public struct PredictionFile {
     var (labels, unknown): ([[Int]], [[Int]]) = ([], [])
     for (row, line) in zip(csv.rows, csv.lines) {
       for column in logits {
-        guard let value = Float(row[column]) else {
+        guard let value = Float(row[column]), value.isFinite else {
           throw TrainingError.badData(
             Problem(
-              "\(path):\(line)", found: "'\(row[column])' in \(csv.columns[column])", expected: "a number"))
+              "\(path):\(line)", found: "'\(row[column])' in \(csv.columns[column])",
+              expected: "a finite number"))
         }
         values.append(Double(value))
       }
       func classes(_ cell: String) throws -> [Int] {
         try cell.split(separator: Self.separator).map { name in
-          guard let index = names.firstIndex(of: String(name)) else {
+          guard let index = names.firstIndex(where: { Self.escaped($0) == name }) else {
             throw TrainingError.badData(
               Problem("\(path):\(line)", found: "class '\(name)'", expected: names.joined(separator: ", ")))
           }
@@ -76,6 +85,12 @@ public struct PredictionFile {
     }
     guard let question = csv.rows.first.flatMap({ PredictionTable.Question(rawValue: $0[places[2]]) }) else {
       throw TrainingError.badData(Problem("\(path):2", found: "no question", expected: "one_of or each"))
+    }
+    if let strange = csv.rows.firstIndex(where: { $0[places[2]] != question.rawValue }) {
+      throw TrainingError.badData(
+        Problem(
+          "\(path):\(csv.lines[strange])", found: "question '\(csv.rows[strange][places[2]])'",
+          expected: question.rawValue))
     }
     paths = csv.rows.map { $0[places[0]] }
     table = PredictionTable(

@@ -62,7 +62,9 @@ public final class PromptEncoder {
   ///
   /// - Parameter prefix: a picture's own text in front of every prompt.
   public func classTexts(_ set: PromptSet, prefix: String = "") -> ClassTexts {
-    ClassTexts(
+    // All of them at once, before each class asks for its own.
+    _ = vectors(set.allTexts.map { prefix + $0 })
+    return ClassTexts(
       positive: means(set.texts, prefix), negative: set.negatives.map { means($0, prefix) })
   }
 

@@ -57,7 +57,7 @@ public struct ZeroShotEvaluation: PictureScorer {
 
   /// Fails if classes of a dataset cannot be told apart by their prompts.
   public func requireSense(_ dataset: ImageTextDataset) throws {
-    for prefix in Set(dataset.samples.map { $0.promptPrefix ?? "" }) {
+    for prefix in Set(dataset.samples.map { $0.promptPrefix ?? "" }).sorted() {
       for set in dataset.promptSets { try prompts.requireDistinct(set, prefix: prefix) }
     }
   }
@@ -71,7 +71,9 @@ public struct ZeroShotEvaluation: PictureScorer {
       return prompts.classTexts(set, prefix: prefix).logits(vectors, scale: scale)
     }
     var rows = [[Float]](repeating: [], count: samples.count)
-    for (prefix, members) in groups {
+    let sorted = groups.sorted { $0.key < $1.key }
+    _ = prompts.vectors(sorted.flatMap { prefix, _ in set.allTexts.map { prefix + $0 } })
+    for (prefix, members) in sorted {
       let own = Tensor(
         [members.count, width], members.flatMap { values[$0 * width..<($0 + 1) * width] })
       let scores = prompts.classTexts(set, prefix: prefix).logits(own, scale: scale)

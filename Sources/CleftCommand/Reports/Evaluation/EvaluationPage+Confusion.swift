@@ -79,7 +79,7 @@ extension EvaluationPage {
     let depth = MetricText.fixed(0.55 * share, 3)
     return """
       <td class="\(style)" style="--depth: \(depth)">\(MetricText.count(count))\
-      <small>\(count == 0 ? "0" : MetricText.fixed(100 * share, share < 0.0995 ? 1 : 0))\u{A0}%</small></td>
+      <small>\(count == 0 ? "0" : MetricText.fixed(100 * share, 1))\u{A0}%</small></td>
       """
   }
 }

@@ -11,6 +11,13 @@ struct EvaluationPage {
   /// Finished drawings of the training.
   let curves: [String]
 
+  init(report: EvaluationReport, figures: PageFigures?) {
+    var report = report
+    if let date = figures?.date { report.provenance.append(.init("machine", "date", date)) }
+    self.report = report
+    (examples, curves) = (figures?.examples ?? [], figures?.curves ?? [])
+  }
+
   /// A part of the page.
   struct Section {
     /// Its address within the page.

@@ -53,6 +53,8 @@ struct PageFigures: Codable, Sendable {
   var examples: [PageExample]
   /// Drawings of the training, as HTML.
   var curves: [String]
+  /// When the evaluation was made; nil if unknown.
+  var date: String?
 
   /// The file's name beside `metrics.json`.
   static let fileName = "page.json"

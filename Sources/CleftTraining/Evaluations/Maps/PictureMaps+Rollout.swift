@@ -16,11 +16,11 @@ extension PictureMaps {
   /// before the heads are summed and do not scale rows, so that the last blocks outweigh the residual sum less.
   ///
   /// - Source: Abnar and Zuidema 2020, arXiv 2005.00928; Chefer et al. 2021, arXiv 2103.15679.
-  func rollout(_ image: Tensor) -> [PictureMap]? {
+  func rollout(_ image: Tensor, of chosen: [Int]) -> [PictureMap]? {
     withFrozenTower {
       var maps: [PictureMap] = []
-      for start in stride(from: 0, to: promptCount, by: Self.copies) {
-        let prompts = start..<min(start + Self.copies, promptCount)
+      for start in stride(from: 0, to: chosen.count, by: Self.copies) {
+        let prompts = chosen[start..<min(start + Self.copies, chosen.count)]
         guard let part = rollout(image, prompts) else { return nil }
         maps += part
       }
@@ -28,7 +28,7 @@ extension PictureMaps {
     }
   }
 
-  private func rollout(_ image: Tensor, _ prompts: Range<Int>) -> [PictureMap]? {
+  private func rollout(_ image: Tensor, _ prompts: ArraySlice<Int>) -> [PictureMap]? {
     var context = ForwardContext.evaluation
     let taps = Taps(watchesAttention: true)
     context.taps = taps
@@ -39,8 +39,7 @@ extension PictureMaps {
     let directions = oddsGradients(Self.rows(embedding)[0])
     let known = Tensor(embedding.shape, prompts.flatMap { directions[$0] })
     let gradients = gradients(of: [embedding], [known])
-    return prompts.indices.map { prompt in
-      let copy = prompt - prompts.lowerBound
+    return (0..<prompts.count).map { copy in
       var shares = [Float](repeating: 0, count: seen.tokenCount)
       for token in seen.pooled { shares[token] = 1 / Float(seen.pooled.count) }
       for attention in taps.attention.reversed() {

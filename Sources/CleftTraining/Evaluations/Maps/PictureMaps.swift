@@ -49,15 +49,20 @@ public struct PictureMaps {
 
   /// One map a prompt.
   ///
-  /// - Parameter image: as the model sees it `[1, 3, S, S]`.
+  /// - Parameters:
+  ///   - image: as the model sees it `[1, 3, S, S]`.
+  ///   - chosen: the prompts that maps are wanted of, in this order; nil for all.
   /// - Throws: `TrainingError.badConfiguration` if the tower has no token for each place and the method needs them.
-  public func maps(_ image: Tensor, method: MapMethod) throws(TrainingError) -> [PictureMap] {
+  public func maps(
+    _ image: Tensor, method: MapMethod, of chosen: [Int]? = nil
+  ) throws(TrainingError) -> [PictureMap] {
+    let chosen = chosen ?? Array(texts.indices)
     precondition(image.shape.rank == 4 && image.shape[0] == 1, "picture maps: image [\(image.shape)]")
     let found =
       switch method {
-      case .rollout: rollout(image)
-      case .similarity: similarity(image)
-      case .occlusion: Optional(occlusion(image))
+      case .rollout: rollout(image, of: chosen)
+      case .similarity: similarity(image).map { maps in chosen.map { maps[$0] } }
+      case .occlusion: Optional(occlusion(image)).map { maps in chosen.map { maps[$0] } }
       }
     if let found { return found }
     throw .badConfiguration(
