@@ -148,7 +148,7 @@ import Testing
       // Thresholds, what they were chosen on, and the temperature.
       "0.375", "J 0.611", "71.4 %", "30 pictures of valid.csv.", "1.643",
       // Six of seven, in the row of the first class.
-      "686 %",
+      "685.7 %",
       "Warning AUC 0.07 is below 0.3: a sign is probably inverted.", "Note One caption is cut.",
       "a picture of No <Finding> & \"none\"", "test.csv:7", "cut short", "2c26b46b",
     ] {
@@ -190,7 +190,7 @@ import Testing
         "name": "Edema", "probability": 0.917, "isTrue": true,
         "maps": [["title": "where it <looked>", "png": png]],
       ],
-      ["name": "other", "probability": 0.083, "isTrue": false],
+      ["name": "other", "probability": 0.083, "isTrue": false, "maps": [Any]()],
     ]
     let example: [String: Any] = [
       "title": "edema, found", "path": "a/b&c.jpg", "truth": "Edema", "isRight": true, "picture": png,
