@@ -148,7 +148,7 @@ import Testing
       // Thresholds, what they were chosen on, and the temperature.
       "0.375", "J 0.611", "71.4 %", "30 pictures of valid.csv.", "1.643",
       // Six of seven, in the row of the first class.
-      "685.7 %",
+      "686 %",
       "Warning AUC 0.07 is below 0.3: a sign is probably inverted.", "Note One caption is cut.",
       "a picture of No <Finding> & \"none\"", "test.csv:7", "cut short", "2c26b46b",
     ] {

@@ -75,11 +75,13 @@ extension EvaluationPage {
     let style = isRight ? "right" : "wrong"
     if total == 0 { return "<td class=\"\(style)\">–</td>" }
     let share = Double(count) / Double(total)
+    // Whole percents: the counts are exact, and narrow pages have no room.
+    let percent = share > 0 && share < 0.005 ? "&lt;\u{A0}1" : MetricText.fixed(100 * share, 0)
     // At most 55 % of the color, so that the ink stays readable on light and on dark pages.
     let depth = MetricText.fixed(0.55 * share, 3)
     return """
       <td class="\(style)" style="--depth: \(depth)">\(MetricText.count(count))\
-      <small>\(count == 0 ? "0" : MetricText.fixed(100 * share, 1))\u{A0}%</small></td>
+      <small>\(percent)\u{A0}%</small></td>
       """
   }
 }

@@ -104,7 +104,7 @@ enum EvaluationPageStyle {
     .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem }
     .example { border: 1px solid var(--rule); border-radius: 8px; padding: .9rem 1.1rem; break-inside: avoid }
     .example h4, .truth { overflow-wrap: anywhere }
-    .views { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); gap: .5rem; margin: .6rem 0 }
+    .views figure { max-width: 12rem } .views { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.2rem, 1fr)); gap: .5rem; margin: .6rem 0 }
     .views img { display: block; width: 100%; height: auto; background: #000; border-radius: 3px }
     .views figcaption { color: var(--soft); font-size: .82rem; line-height: 1.3; padding-top: .25rem;
       overflow-wrap: anywhere }
