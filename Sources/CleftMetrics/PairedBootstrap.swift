@@ -7,9 +7,10 @@ public enum PairedBootstrap {
   /// so that it is never 0. There is neither with fewer than five patients, nor if more than 5 % of the draws leave the
   /// difference undefined.
   ///
+  /// - Parameter bootstrap: draws for interval and p; nil for neither.
   /// - Source: Efron and Tibshirani 1993, §15.4; the added one: Davison and Hinkley 1997, §4.2.1.
   public static func differences(
-    _ one: PredictionTable, _ other: PredictionTable, _ bootstrap: Bootstrap
+    _ one: PredictionTable, _ other: PredictionTable, _ bootstrap: Bootstrap?
   ) -> [MetricDifference] {
     precondition(
       one.labels == other.labels && one.clusters == other.clusters && one.unknown == other.unknown
@@ -20,19 +21,19 @@ public enum PairedBootstrap {
       Measurement.withMeans(entries, ScoredTable(one)), Measurement.withMeans(entries, ScoredTable(other))
     )
     let whole = Array(zip(here.values(nil), there.values(nil)))
-    let resampled = bootstrap.resample(clusters: one.clusters, leavingOut: false) { weights in
+    let resampled = bootstrap?.resample(clusters: one.clusters, leavingOut: false) { weights in
       zip(here.values(weights), there.values(weights)).map { value, other in
         guard let value, let other, (value - other).isFinite else { return nil }
         return value - other
       }
     }
-    let draws = resampled.draws
+    let draws = resampled?.draws ?? []
     return entries.indices.map { index in
       let (value, other) = whole[index]
       let found = value == nil || other == nil ? [] : draws.compactMap { $0[index] }.sorted()
       // The same limits as for an interval of one number.
       let isEnough =
-        resampled.clusterCount >= ResampledValues.leastClusters && !found.isEmpty
+        (resampled?.clusterCount ?? 0) >= ResampledValues.leastClusters && !found.isEmpty
         && found.count * 20 >= draws.count * 19
       return MetricDifference(
         name: entries[index].name, title: entries[index].title(for: one), value: value, other: other,

@@ -53,6 +53,13 @@ import Testing
     #expect((accuracy.p ?? 0) < 0.2 && (accuracy.p ?? 0) > 0.005)
   }
 
+  @Test func withoutDrawsThereAreDifferencesAlone() throws {
+    let differences = PairedBootstrap.differences(
+      table(right: 32, noise: 1), table(right: 26, noise: 2), nil)
+    #expect(abs((differences.first { $0.name == "accuracy" }?.difference ?? 0) - 0.15) < 1e-12)
+    #expect(differences.allSatisfy { $0.interval == nil && $0.p == nil })
+  }
+
   @Test func fewerThanFivePatientsHaveNoInterval() throws {
     let few = table(right: 30, noise: 1).rows(Array(0..<8))
     #expect(Set(few.clusters).count == 4)

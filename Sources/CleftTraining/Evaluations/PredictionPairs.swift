@@ -1,7 +1,6 @@
 import CleftData
 import CleftFormats
 import CleftMetrics
-import CleftTensor
 
 /// The pictures of a test set that another evaluation has too.
 public struct PredictionPairs {
@@ -70,11 +69,8 @@ extension ComparisonReport {
   /// - Parameter bootstrap: draws for intervals and p; nil for neither.
   public init(_ scored: ScoredPictures, _ pairs: PredictionPairs, _ bootstrap: Bootstrap?) {
     let tables = pairs.tables(scored.parts[0].table)
-    let draws = bootstrap ?? Bootstrap(draws: 100, key: .init(seed: 0))
-    var differences = PairedBootstrap.differences(tables.here, tables.there, draws)
-    if bootstrap == nil {
-      for index in differences.indices { (differences[index].interval, differences[index].p) = (nil, nil) }
-    }
-    self.init(other: pairs.path, count: pairs.rows.count, differences: differences)
+    self.init(
+      other: pairs.path, count: pairs.rows.count,
+      differences: PairedBootstrap.differences(tables.here, tables.there, bootstrap))
   }
 }
